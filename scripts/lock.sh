@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Resolves the short hand-written lists into lock files with exact versions and hashes.
+# Versions that are locked already stay; `scripts/lock.sh --upgrade` takes the newest ones.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+uv="$(dirname "$(environment dev "$root/requirements.txt" "$root/requirements/dev.txt")")/uv"
+cd "$root"
+
+lock() {
+    local into=$1
+    shift
+    "$uv" pip compile --quiet --python-version 3.11 --generate-hashes \
+        --custom-compile-command scripts/lock.sh --output-file "$into" "$@"
+}
+
+lock requirements.txt --universal pyproject.toml requirements/dashboard.in "$@"
+lock requirements/dev.txt --universal requirements/dev.in "$@"
+lock requirements/mlserver.txt requirements/mlserver.in "$@"
+lock requirements/kserve.txt requirements/kserve.in "$@"

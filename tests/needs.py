@@ -1,0 +1,40 @@
+"""What a test needs from the machine: a reason to skip on a laptop, to fail under CI=true."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+
+def require(found: T | None, reason: str) -> T:
+    """Return what was found. Otherwise skip the test with the reason; under CI=true fail it."""
+    if found:
+        return found
+    if os.environ.get("CI", "").lower() in ("1", "true"):
+        pytest.fail(f"{reason}; nothing may be missing under CI=true")
+    pytest.skip(reason)
+
+
+def mlserver_python() -> Path:
+    """Return the Python of the environment that holds MLServer."""
+    variable = "KSERVE_CLIENT_MLSERVER_PYTHON"
+    found = os.environ.get(variable)
+    return Path(require(found, f"{variable} names no Python with MLServer: use scripts/test.sh"))
+
+
+def kserve_python() -> Path:
+    """Return the Python of the environment that holds KServe's model server."""
+    variable = "KSERVE_CLIENT_KSERVE_PYTHON"
+    found = os.environ.get(variable)
+    return Path(require(found, f"{variable} names no Python with KServe: use scripts/test.sh"))
+
+
+def chromium() -> str:
+    """Return the path of Chromium or Chrome."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    return require(found, "there is no chromium on the PATH")
