@@ -1,0 +1,441 @@
+"""InferenceClient: the calls of the Open Inference Protocol (V2) against one endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, TypeVar, Unpack
+from urllib.parse import quote
+
+import numpy as np
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from requests.structures import CaseInsensitiveDict
+
+from kserve_client.auth import BearerAuth
+from kserve_client.endpoint import Endpoint
+from kserve_client.errors import (
+    AccessError,
+    ConfigurationError,
+    InputError,
+    InvalidAnswerError,
+    NoAnswerError,
+    ServerError,
+)
+from kserve_client.events import OnEvent
+from kserve_client.servers import PROFILES, ServerProfile, profile_of
+from kserve_client.tensors import InferRequest, InferResponse, Parameter, Tensor
+from kserve_client.transport import Answer, Options, Transport, refusal
+from kserve_client.wire.body import depends_on_server, head_of, read_body, write_body
+from kserve_client.wire.json import CONTENT_TYPE, parse_object, parse_value
+
+
+def _or_empty(kind: type[Any]) -> BeforeValidator:
+    """KServe 0.21.0 sends null for lists and objects it has nothing to say of."""
+    return BeforeValidator(lambda value: kind() if value is None else value)
+
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
+Texts = Annotated[list[str], _or_empty(list)]
+Text = Annotated[str, _or_empty(str)]
+
+
+class ServerMetadata(BaseModel):
+    """The answer of `GET v2`. `extensions` is what the server admits to; it may do more."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Text = ""
+    version: Text = ""
+    extensions: Texts = Field(default_factory=list)
+
+
+class TensorMetadata(BaseModel):
+    """One input or output of a model. A length of -1 in `shape` varies."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: Annotated[dict[str, Any], _or_empty(dict)] = Field(default_factory=dict)
+
+
+class ModelMetadata(BaseModel):
+    """The answer of `GET v2/models/M`. Often empty: seen on the sklearn runtimes."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", protected_namespaces=(), coerce_numbers_to_str=True
+    )
+
+    name: Text = ""
+    versions: Texts = Field(default_factory=list)
+    platform: Text = ""
+    inputs: Annotated[list[TensorMetadata], _or_empty(list)] = Field(default_factory=list)
+    outputs: Annotated[list[TensorMetadata], _or_empty(list)] = Field(default_factory=list)
+    parameters: Annotated[dict[str, Any], _or_empty(dict)] = Field(default_factory=dict)
+
+
+class RepositoryModel(BaseModel):
+    """One model of a repository. `state` is e.g. READY or UNAVAILABLE, "" where the server does not say."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str
+    version: Text = ""
+    state: Text = ""
+    reason: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One inference as it went over the wire, for people who want to see it.
+
+    `elapsed_ms` is the time of the last attempt, measured here.
+    """
+
+    path: str
+    request_headers: Mapping[str, str]
+    request_body: bytes
+    response_headers: Mapping[str, str]
+    response_body: bytes
+    response: InferResponse
+    elapsed_ms: float
+    attempts: int
+
+    @property
+    def request_json(self) -> bytes:
+        """The request as JSON; the head of it when it travelled binary."""
+        return head_of(self.request_body, self.request_headers)
+
+    @property
+    def response_json(self) -> bytes:
+        """The answer as JSON; the head of it when it came binary."""
+        return head_of(self.response_body, CaseInsensitiveDict(self.response_headers))
+
+
+class InferenceClient:
+    """Calls one endpoint; may be shared between threads.
+
+    `endpoint` is an Endpoint or a base URL such as `http://localhost:8080`; `token` a bearer token
+    for the latter. Every method raises NoAnswerError when no whole answer came, ServerError when
+    the server said no, InvalidAnswerError when the answer is not V2. `on_event` is called with a CallEvent
+    after each call, in its thread; a `transport` of your own has its own.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint | str,
+        *,
+        token: str | None = None,
+        transport: Transport | None = None,
+        on_event: OnEvent | None = None,
+    ) -> None:
+        if isinstance(endpoint, str):
+            endpoint = _endpoint(endpoint, token)
+        elif token is not None:
+            endpoint = endpoint.model_copy(
+                update={"auth": BearerAuth.model_validate({"value": token})}
+            )
+        self.endpoint = endpoint
+        self.transport = transport or Transport(endpoint, on_event=on_event)
+        self._profile = None if endpoint.server == "auto" else PROFILES[endpoint.server]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.transport.close()
+
+    @property
+    def profile(self) -> ServerProfile:
+        """What is known of the server: named by the endpoint, or by the server itself when first asked.
+
+        A server that does not say its name is the generic one; one that does not answer is asked again.
+        """
+        return self._asked_profile(None)
+
+    def _asked_profile(self, token: str | None) -> ServerProfile:
+        if self._profile is None:
+            try:
+                told = self._metadata(ServerMetadata, "/v2", token=token)
+                self._profile = profile_of(told.name)
+            except NoAnswerError:
+                return PROFILES["generic"]
+            except (ServerError, InvalidAnswerError) as error:
+                if token is not None and isinstance(error, AccessError):
+                    return PROFILES["generic"]  # another person may be let in
+                self._profile = PROFILES["generic"]
+        return self._profile
+
+    def is_server_live(self) -> bool:
+        """Whether the server process answers (`GET v2/health/live`), by status alone."""
+        return self._is_ok("/v2/health/live")
+
+    def is_server_ready(self) -> bool:
+        """Whether the server takes requests (`GET v2/health/ready`), by status alone."""
+        return self._is_ok("/v2/health/ready")
+
+    def is_model_ready(self, model_name: str, model_version: str | None = None) -> bool:
+        """Whether a model takes requests, by status alone; an unknown model is not ready."""
+        return self._is_ok(f"{model_path(model_name, model_version)}/ready")
+
+    def server_metadata(self) -> ServerMetadata:
+        """Name, version and extensions of the server (`GET v2`)."""
+        # Not "/v2/": MLServer and KServe redirect that.
+        return self._metadata(ServerMetadata, "/v2")
+
+    def model_metadata(self, model_name: str, model_version: str | None = None) -> ModelMetadata:
+        """Inputs, outputs and versions of a model (`GET v2/models/M`)."""
+        return self._metadata(ModelMetadata, model_path(model_name, model_version))
+
+    def infer(
+        self,
+        model_name: str,
+        request: InferRequest | Iterable[Tensor],
+        *,
+        model_version: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        read_timeout_s: float | None = None,
+        use_binary: bool | None = None,
+        token: str | None = None,
+    ) -> InferResponse:
+        """Run one inference (`POST v2/models/M/infer`) and return its outputs.
+
+        `use_binary` says whether tensors travel binary; None leaves it to what the server is known to speak
+        and to what pays. Arrays of a binary answer are read-only views of its bytes. `token` is a bearer
+        token for this call alone, instead of the endpoint's auth.
+        """
+        return self.exchange(
+            model_name,
+            request,
+            model_version=model_version,
+            headers=headers,
+            read_timeout_s=read_timeout_s,
+            use_binary=use_binary,
+            token=token,
+        ).response
+
+    def exchange(
+        self,
+        model_name: str,
+        request: InferRequest | Iterable[Tensor],
+        *,
+        model_version: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        read_timeout_s: float | None = None,
+        use_binary: bool | None = None,
+        token: str | None = None,
+    ) -> Exchange:
+        """Run one inference and return it with the bytes that travelled and the time it took."""
+        if not isinstance(request, InferRequest):
+            request = InferRequest(tuple(request))
+        matters = depends_on_server(request) or self.endpoint.compress
+        is_open = self._profile is None and matters
+        profile = self._asked_profile(token) if is_open else self._profile or PROFILES["generic"]
+        body = write_body(request, profile, use_binary=use_binary)
+        path = f"{model_path(model_name, model_version)}/infer"
+        sent = {**body.headers, **(headers or {})}
+        answer, response = self._ask(
+            "POST",
+            path,
+            lambda answer: read_body(answer.body, answer.headers),
+            body=body.data,
+            headers=sent,
+            read_timeout_s=read_timeout_s,
+            token=token,
+            compress=self.endpoint.compress and profile.has_request_gzip,
+        )
+        return Exchange(
+            path,
+            body.headers,
+            body.data,
+            answer.headers,
+            answer.body,
+            response,
+            answer.elapsed_ms,
+            answer.attempts,
+        )
+
+    def repository_index(self, *, ready: bool = False) -> list[RepositoryModel]:
+        """The models of the server's repository; `ready` leaves out those that take no requests.
+
+        `POST v2/repository/index`, with `GET v2/models` for servers without it (KServe 0.21.0), which
+        names the models alone.
+        """
+        # MLServer wants a JSON body, Triton takes one.
+        body = b'{"ready":true}' if ready else b"{}"
+        answer = self.transport.exchange(
+            "POST", "/v2/repository/index", body=body, headers={"Content-Type": CONTENT_TYPE}
+        )
+        if answer.status in (404, 405, 501):
+            listed = self._listed_models()
+            # One question each: the list says nothing of them.
+            return [m for m in listed if self.is_model_ready(m.name)] if ready else listed
+        if not 200 <= answer.status < 300:
+            raise refusal(answer, f"POST /v2/repository/index on {self.endpoint.name}")
+        with self._naming("POST /v2/repository/index"):
+            return _validated_all(RepositoryModel, parse_value(answer.body), answer.body)
+
+    def _listed_models(self) -> list[RepositoryModel]:
+        answer = self.transport.send("GET", "/v2/models")
+        with self._naming("GET /v2/models"):
+            names = parse_object(answer.body).get("models")
+            if not isinstance(names, list):
+                raise InvalidAnswerError("the answer is not V2: it has no list of models")
+            return [RepositoryModel(name=str(name)) for name in names]
+
+    def load_model(
+        self, model_name: str, parameters: Mapping[str, Parameter] | None = None
+    ) -> None:
+        """Load a model into the server, or load it again (`POST v2/repository/models/M/load`)."""
+        self._repository(model_name, "load", parameters)
+
+    def unload_model(
+        self, model_name: str, parameters: Mapping[str, Parameter] | None = None
+    ) -> None:
+        """Take a model out of the server (`POST v2/repository/models/M/unload`).
+
+        KServe's sklearnserver with one model can't load it again after that (seen on 0.21.0).
+        """
+        self._repository(model_name, "unload", parameters)
+
+    def _repository(
+        self, model_name: str, verb: str, parameters: Mapping[str, Parameter] | None
+    ) -> None:
+        path = f"/v2/repository{model_path(model_name).removeprefix('/v2')}/{verb}"
+        body = orjson.dumps({"parameters": dict(parameters)} if parameters else {})
+        self.transport.send("POST", path, body=body, headers={"Content-Type": CONTENT_TYPE})
+
+    def model_statistics(
+        self, model_name: str | None = None, model_version: str | None = None
+    ) -> list[dict[str, Any]]:
+        """What the server counted per model and version (`GET v2/models[/M]/stats`, Triton).
+
+        Servers without the extension answer 404: NotFoundError.
+        """
+        path = "/v2/models/stats"
+        if model_name is not None:
+            path = f"{model_path(model_name, model_version)}/stats"
+        answer = self.transport.send("GET", path)
+        with self._naming(f"GET {path}"):
+            found = parse_object(answer.body).get("model_stats")
+            if not isinstance(found, list):
+                raise InvalidAnswerError("the answer has no list of model_stats")
+            return found
+
+    def predict_v1(self, model_name: str, instances: Iterable[Any], **more: Any) -> list[Any]:
+        """Ask a model that speaks V1 (`POST v1/models/M:predict`) and return its predictions.
+
+        `instances` are the rows as JSON values; `more` goes beside them, e.g. `signature_name`.
+        """
+        answer = self._v1(model_name, "predict", instances, more)
+        found = answer.get("predictions")
+        if not isinstance(found, list):
+            raise InvalidAnswerError(f"the V1 answer of {model_name!r} has no list of predictions")
+        return found
+
+    def explain_v1(self, model_name: str, instances: Iterable[Any], **more: Any) -> dict[str, Any]:
+        """Ask the explainer of a model (`POST v1/models/M:explain`) and return its answer as it is."""
+        return self._v1(model_name, "explain", instances, more)
+
+    def _v1(
+        self, model_name: str, verb: str, instances: Iterable[Any], more: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        path = f"/v1{model_path(model_name).removeprefix('/v2')}:{verb}"
+        rows = instances if isinstance(instances, np.ndarray) else list(instances)
+        try:
+            body = orjson.dumps({**more, "instances": rows}, option=orjson.OPT_SERIALIZE_NUMPY)
+        except orjson.JSONEncodeError as error:
+            raise InputError(f"the instances have no form in JSON: {error}") from None
+        headers = {"Content-Type": CONTENT_TYPE}
+        return self._ask(
+            "POST", path, lambda answer: parse_object(answer.body), body=body, headers=headers
+        )[1]
+
+    def _metadata(self, kind: type[M], path: str, *, token: str | None = None) -> M:
+        return self._ask("GET", path, lambda answer: _validated(kind, answer), token=token)[1]
+
+    def _ask(
+        self, method: str, path: str, parse: Callable[[Answer], T], **options: Unpack[Options]
+    ) -> tuple[Answer, T]:
+        """Send a request and parse its answer; what can't be parsed is named after the request."""
+
+        def read(answer: Answer) -> T:
+            with self._naming(f"{method} {path}"):
+                return parse(answer)
+
+        return self.transport.ask(method, path, read, **options)
+
+    @contextmanager
+    def _naming(self, what: str) -> Iterator[None]:
+        """Say which request a strange answer belongs to."""
+        try:
+            yield
+        except InvalidAnswerError as error:
+            where = f"{what} on {self.endpoint.name}"
+            raise InvalidAnswerError(f"{where}: {error}", body=error.body) from None
+
+    def _is_ok(self, path: str) -> bool:
+        """Not-ready statuses differ (400, 404, 503); only a missing right to ask is an error."""
+        answer = self.transport.exchange("GET", path, retries=0)
+        if answer.status in (401, 403) or 300 <= answer.status < 400:
+            raise refusal(answer, f"GET {path} on {self.endpoint.name}")
+        return 200 <= answer.status < 300
+
+
+def model_path(model_name: str, model_version: str | None = None) -> str:
+    """The path of a model, e.g. `/v2/models/iris/versions/v1`. Names are quoted.
+
+    Raises ConfigurationError for a name that can't stand in a path.
+    """
+    path = f"/v2/models/{_segment(model_name)}"
+    return path if model_version is None else f"{path}/versions/{_segment(model_version)}"
+
+
+def _segment(name: str) -> str:
+    """Empty, "." and ".." would name another path, however they are quoted (RFC 3986, 5.2.4)."""
+    if name in ("", ".", ".."):
+        raise ConfigurationError(f"{name!r} can't be the name or version of a model")
+    return quote(name, safe="", errors="surrogatepass")
+
+
+def _endpoint(url: str, token: str | None) -> Endpoint:
+    auth = None if token is None else {"value": token}
+    try:
+        return Endpoint.model_validate({"url": url, "auth": auth})
+    except ValidationError as error:
+        problem = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"the URL of the endpoint is wrong: {problem}") from None
+
+
+def _validated_all(kind: type[M], values: Any, body: bytes) -> list[M]:
+    if not isinstance(values, list):
+        raise InvalidAnswerError("the answer is not V2: it is no list", body=_excerpt(body))
+    return [_checked(kind, value, body) for value in values]
+
+
+def _validated(kind: type[M], answer: Answer) -> M:
+    return _checked(kind, parse_object(answer.body), answer.body)
+
+
+def _excerpt(body: bytes) -> str:
+    return body[:2000].decode(errors="replace")
+
+
+def _checked(kind: type[M], value: Any, body: bytes) -> M:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InvalidAnswerError(
+            f"the answer is not V2: {where}: {first['msg']}",
+            body=_excerpt(body),
+        ) from None

@@ -1,0 +1,91 @@
+"""Model: an endpoint with a signature. Rows in, predictions out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kserve_client.client import Exchange, InferenceClient, ModelMetadata
+from kserve_client.errors import ConfigurationError
+from kserve_client.frames import request_of
+from kserve_client.predictions import Predictions
+from kserve_client.signature import Signature, from_metadata
+from kserve_client.tensors import InferRequest
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PredictionExchange:
+    """Predictions with the request and answer that made them."""
+
+    predictions: Predictions
+    exchange: Exchange
+
+
+class Model:
+    """A model that answers at an endpoint.
+
+    `name` is its name on the server. Without a `signature` the model's own V2 metadata is asked for
+    one, once. May be shared between threads.
+    """
+
+    def __init__(
+        self,
+        client: InferenceClient,
+        name: str,
+        *,
+        version: str | None = None,
+        signature: Signature | None = None,
+    ) -> None:
+        self.client = client
+        self.name = name
+        self.version = version
+        self._signature = signature
+
+    def __repr__(self) -> str:
+        return f"Model({self.name!r} on {self.client.endpoint.name})"
+
+    @property
+    def signature(self) -> Signature:
+        """What goes in and comes out. Raises ConfigurationError when nobody says it."""
+        if self._signature is None:
+            self._signature = from_metadata(self.metadata())
+        if self._signature is None:
+            raise ConfigurationError(
+                f"model {self.name!r} does not say what it takes: its metadata names no inputs. "
+                "Describe its features under signature in the models file"
+            )
+        return self._signature
+
+    def metadata(self) -> ModelMetadata:
+        """The model's metadata as the server gives it."""
+        return self.client.model_metadata(self.name, self.version)
+
+    def is_ready(self) -> bool:
+        """Whether the model takes requests."""
+        return self.client.is_model_ready(self.name, self.version)
+
+    def build(self, rows: Any) -> InferRequest:
+        """The request that `predict` would send.
+
+        Raises RowsError or InputError for rows that don't fit.
+        """
+        return request_of(self.signature, rows)
+
+    def predict(self, rows: Any) -> Predictions:
+        """Predict one row (a mapping), rows (mappings), a DataFrame or an array [rows, features].
+
+        One prediction per row, in order. Raises RowsError, naming every cell that can't be read,
+        before anything is sent; else what `InferenceClient.infer` raises.
+        """
+        return self.exchange(rows).predictions
+
+    def exchange(self, rows: Any) -> PredictionExchange:
+        """Predict, and keep the request and answer for people who want to see them."""
+        request = self.build(rows)
+        exchange = self.infer(request)
+        count = request.inputs[0].shape[0]
+        return PredictionExchange(Predictions(self.signature, exchange.response, count), exchange)
+
+    def infer(self, request: InferRequest) -> Exchange:
+        """Send a request that is already built."""
+        return self.client.exchange(self.name, request, model_version=self.version)

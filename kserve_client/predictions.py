@@ -1,0 +1,295 @@
+"""Predictions: the answer of a model, decoded by its signature, one per row and in their order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from kserve_client import images
+from kserve_client.errors import InvalidAnswerError
+from kserve_client.signature import Output, Signature
+from kserve_client.tensors import InferResponse, Tensor
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ANSWER_COLUMN = "prediction"
+EXPANDED_COLUMNS = 64
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prediction:
+    """One decoded answer. What the model does not give is None or empty.
+
+    `probabilities` map each class name to 0..1; `picture` is [height, width] or [height, width, 3],
+    0..255; `raw` holds this row of every output tensor.
+    """
+
+    label: str | None = None
+    probabilities: Mapping[str, float] | None = None
+    value: float | None = None
+    unit: str = ""
+    decimals: int | None = None
+    text: str | None = None
+    picture: NDArray[np.uint8] | None = None
+    raw: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def headline(self) -> str:
+        """The answer in words, e.g. "Iris setosa" or "4,207 g"."""
+        if self.label is not None:
+            return self.label
+        if self.value is not None:
+            return number_text(self.value, self.decimals, self.unit)
+        if self.text is not None:
+            return self.text
+        if self.picture is not None:
+            height, width = self.picture.shape[:2]
+            return f"a picture of {width} × {height} pixels"
+        return "; ".join(f"{name} {_cell(row)}" for name, row in self.raw.items())
+
+    @property
+    def confidence(self) -> float | None:
+        """The probability of the label, 0..1, where the model gives one."""
+        if self.probabilities is None or self.label is None:
+            return None
+        return self.probabilities.get(self.label)
+
+
+def number_text(value: float, decimals: int | None = None, unit: str = "") -> str:
+    """A number as people read it: grouped, four significant digits unless `decimals` says more."""
+    if math.isnan(value):
+        return "no number"
+    if decimals is None and math.isfinite(value):
+        digits = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+        decimals = max(4 - digits, 0)
+        text = f"{value:,.{decimals}f}" if abs(value) >= 0.001 or value == 0 else f"{value:.3g}"
+        text = text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
+    else:
+        text = f"{value:,.{decimals or 0}f}"
+    return f"{text} {unit}".strip()
+
+
+class Predictions(Sequence[Prediction]):
+    """The answers for a number of rows.
+
+    Indexing decodes one row; `columns` and `to_frame` all at once.
+
+    Raises InvalidAnswerError when the answer lacks an output that was asked for or has another
+    number of rows than were sent: a shifted answer is no answer.
+    """
+
+    def __init__(self, signature: Signature, response: InferResponse, count: int) -> None:
+        self.signature = signature
+        self.response = response
+        self._count = count
+        self._tensors = _paired(signature, response)
+        for tensor in response.outputs:
+            _check_rows(tensor, count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, at: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Prediction]: ...
+    def __getitem__(self, at: int | slice) -> Prediction | list[Prediction]:
+        if isinstance(at, slice):
+            return [self._decode(row) for row in range(*at.indices(self._count))]
+        if not -self._count <= at < self._count:
+            raise IndexError(f"row {at} of {self._count}")
+        return self._decode(at % self._count)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return (self._decode(row) for row in range(self._count))
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Result columns by name, as Python values.
+
+        `prediction` first, then `probability_<class>` and further outputs under their own names;
+        arrays of more than 64 numbers as JSON lists. A name that stands already gets the suffix
+        `_2`, `_3` and so on.
+        """
+        columns: dict[str, list[Any]] = {}
+        main = self.signature.main_output
+        if main is None or main.kind == "probabilities":
+            labels = self._labels_from_probabilities()
+            if labels is not None:
+                columns[ANSWER_COLUMN] = labels
+        for output, tensor in sorted(self._tensors, key=lambda pair: pair[0] is not main):
+            name = ANSWER_COLUMN if output is main and ANSWER_COLUMN not in columns else output.name
+            for column, values in self._output_columns(name, output, tensor).items():
+                columns[_free_name(column, columns)] = values
+        return columns
+
+    def to_frame(self) -> pd.DataFrame:
+        """The result columns as a DataFrame, one row per input row."""
+        import pandas as pd
+
+        return pd.DataFrame(self.columns(), index=range(self._count))
+
+    def _decode(self, row: int) -> Prediction:
+        fields: dict[str, Any] = {"raw": {t.name: t.data[row] for t in self.response.outputs}}
+        for output, tensor in self._tensors:
+            for name, value in self._fields(output, tensor, row).items():
+                fields.setdefault(name, value)
+        if fields.get("probabilities") and fields.get("label") is None:
+            fields["label"] = _likeliest(fields["probabilities"])
+        return Prediction(**fields)
+
+    def _fields(self, output: Output, tensor: Tensor, row: int) -> dict[str, Any]:
+        cell = tensor.data[row]
+        if output.kind == "label":
+            return {"label": output.class_label(cell.item() if hasattr(cell, "item") else cell)}
+        if output.kind == "probabilities":
+            chances = self._probabilities(output, tensor)[row].tolist()
+            return {"probabilities": dict(zip(self._names(output, tensor), chances, strict=True))}
+        if output.kind == "value":
+            return {"value": float(cell), "unit": output.unit, "decimals": output.decimals}
+        if output.kind == "text":
+            return {"text": _text(cell)}
+        if output.kind == "image" and output.image:
+            return {"picture": images.picture_of(cell, output.image)}
+        return {}
+
+    def _output_columns(self, name: str, output: Output, tensor: Tensor) -> dict[str, list[Any]]:
+        if output.kind == "label":
+            return {name: [output.class_label(value) for value in tensor.data.tolist()]}
+        if output.kind == "probabilities":
+            chances = self._probabilities(output, tensor)
+            names = self._names(output, tensor)
+            return {f"probability_{n}": chances[:, i].tolist() for i, n in enumerate(names)}
+        if output.kind == "text":
+            return {name: [_text(value) for value in tensor.data.tolist()]}
+        if output.kind == "value":
+            return {name: tensor.data.tolist()}
+        return _raw_columns(name, tensor)
+
+    def _labels_from_probabilities(self) -> list[str | None] | None:
+        for output, tensor in self._tensors:
+            if output.kind == "probabilities":
+                names, chances = self._names(output, tensor), self._probabilities(output, tensor)
+                return [_likeliest(dict(zip(names, row, strict=True))) for row in chances.tolist()]
+        return None
+
+    def _probabilities(self, output: Output, tensor: Tensor) -> NDArray[np.float64]:
+        """[rows, classes]; one column with two labels is the chance of the second."""
+        classes = math.prod(tensor.shape[1:])
+        data = tensor.data.reshape(self._count, classes).astype(np.float64)
+        if data.shape[1] == 1 and len(self.signature.labels_of(output)) == 2:
+            return np.hstack([1 - data, data])
+        return data
+
+    def _names(self, output: Output, tensor: Tensor) -> tuple[str, ...]:
+        labels = self.signature.labels_of(output)
+        count = self._probabilities(output, tensor).shape[1]
+        if labels and len(labels) != count:
+            raise InvalidAnswerError(
+                f"output {output.name!r} has {count} probabilities, but the signature names "
+                f"{len(labels)} classes"
+            )
+        return labels or tuple(str(at) for at in range(count))
+
+
+def _paired(signature: Signature, response: InferResponse) -> list[tuple[Output, Tensor]]:
+    """Each output of the signature with its tensor; those it does not know follow as raw.
+
+    Each tensor of a one-number-a-row output is flattened to [rows]: MLServer says [n, 1], KServe
+    [n].
+    """
+    left = {tensor.name: tensor for tensor in response.outputs}
+    pairs = []
+    for output in signature.outputs:
+        tensor = left.pop(output.name, None)
+        if tensor is None and output.requested:
+            raise InvalidAnswerError(
+                f"the answer lacks the output {output.name!r}; it has {', '.join(left) or 'none'}. "
+                "Name the outputs in the signature as the model does"
+            )
+        if tensor is not None:
+            _check_kind(output, tensor)
+            pairs.append((output, _flattened(output, tensor)))
+    pairs += [(Output(name=name), tensor) for name, tensor in left.items()]
+    return pairs
+
+
+def _check_kind(output: Output, tensor: Tensor) -> None:
+    """Numbers must be numbers: seen, HuggingFace's V2 runtime sends probabilities as text."""
+    if output.kind in ("value", "probabilities", "image") and tensor.datatype == "BYTES":
+        raise InvalidAnswerError(
+            f"output {output.name!r} holds text, but the signature says it is of kind {output.kind}"
+        )
+    if output.kind == "image" and output.image:
+        numbers = math.prod(tensor.shape[1:])
+        if numbers != output.image.size:
+            raise InvalidAnswerError(
+                f"output {output.name!r} has {numbers} numbers a row, but the picture of the "
+                f"signature has {output.image.size}"
+            )
+
+
+def _likeliest(chances: Mapping[str, float]) -> str | None:
+    """The class with the highest chance; None when one of them is no number."""
+    if not chances or any(math.isnan(chance) for chance in chances.values()):
+        return None
+    return max(chances, key=lambda name: chances[name])
+
+
+def _free_name(name: str, taken: Container[str]) -> str:
+    free, at = name, 2
+    while free in taken:
+        free, at = f"{name}_{at}", at + 1
+    return free
+
+
+def _flattened(output: Output, tensor: Tensor) -> Tensor:
+    if output.kind not in ("label", "value", "text"):
+        return tensor
+    rows = tensor.shape[0] if tensor.shape else 0
+    if tensor.data.size != rows:
+        raise InvalidAnswerError(
+            f"output {output.name!r} has shape {list(tensor.shape)}, but a {output.kind} is one "
+            "per row"
+        )
+    return Tensor(tensor.name, tensor.datatype, tensor.data.reshape(rows), tensor.parameters)
+
+
+def _check_rows(tensor: Tensor, count: int) -> None:
+    rows = tensor.shape[0] if tensor.shape else "no"
+    if rows != count:
+        raise InvalidAnswerError(
+            f"output {tensor.name!r} has {rows} rows for the {count} that were sent"
+        )
+
+
+def _raw_columns(name: str, tensor: Tensor) -> dict[str, list[Any]]:
+    rows = tensor.shape[0]
+    width = math.prod(tensor.shape[1:])
+    flat = tensor.data.reshape(rows, width)
+    if width == 1:
+        return {name: [_plain(value) for value in flat[:, 0].tolist()]}
+    if width <= EXPANDED_COLUMNS:
+        return {f"{name}_{i}": [_plain(v) for v in flat[:, i].tolist()] for i in range(width)}
+    return {name: [_cell(row) for row in flat]}
+
+
+def _cell(row: Any) -> str:
+    """JSON text; what is no number is null."""
+    if isinstance(row, np.ndarray):
+        row = row.tolist() if row.dtype.kind == "O" else np.ascontiguousarray(row)
+    return orjson.dumps(row, default=_text, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def _plain(value: Any) -> Any:
+    return _text(value) if isinstance(value, bytes) else value
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

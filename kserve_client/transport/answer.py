@@ -1,0 +1,125 @@
+"""An HTTP answer, and what it means when it is a refusal."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kserve_client.errors import (
+    AccessError,
+    InvalidAnswerError,
+    KServeClientError,
+    NotFoundError,
+    NotReadyError,
+    ServerError,
+)
+from kserve_client.wire.json import parse_value
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer.
+
+    `elapsed_ms` is the time of the last attempt, `attempts` counts all of them, `request_id` is the
+    X-Request-ID that went with each.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed_ms: float
+    attempts: int = 1
+    request_id: str = ""
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+
+def refusal(answer: Answer, what: str) -> KServeClientError:
+    """The error for an answer outside 2xx. `what` names the request, e.g. "GET /v2 on http://host"."""
+    is_redirect = 300 <= answer.status < 400
+    # The page of a redirect repeats its target, whose query may hold a secret.
+    said = "" if is_redirect else server_message(answer)
+    body = b"" if is_redirect else answer.body[:2000]
+    kind, advice = _verdict(answer)
+    reason = f"{answer.status} {http.client.responses.get(answer.status, '')}".strip()
+    parts = [part.rstrip(" .") for part in (reason, said) if part]
+    error = kind(
+        f"{what}: {': '.join(parts)}" + (f". {advice}" if advice else ""),
+        status=answer.status,
+        server_message=said,
+        body=body.decode(errors="replace"),
+        attempts=answer.attempts,
+    )
+    if isinstance(error, AccessError):
+        error.location = shown_address(answer.headers.get("location", ""))
+    return error
+
+
+def server_message(answer: Answer) -> str:
+    """What the server said of a failure: `error`, `detail`, the last line of a text; "" for HTML.
+
+    Seen: MLServer and KServe send {"error": …}, FastAPI {"detail": text or list}, MLServer's 500 a
+    plain text or a whole traceback, whose last line holds the reason; gateways send HTML or
+    nothing.
+    """
+    try:
+        said = parse_value(answer.body)
+    except InvalidAnswerError:
+        return _last_line(answer)
+    if isinstance(said, list):
+        return ""
+    return _joined(said)[:500]
+
+
+def _joined(said: Any) -> str:
+    """FastAPI's detail is a list of {"loc", "msg"}; gateways write {"message"}."""
+    if isinstance(said, list):
+        return "; ".join(_joined(item) for item in said if not isinstance(item, list))
+    if not isinstance(said, dict):
+        return "" if said is None else str(said)
+    if isinstance(said.get("msg"), str):
+        where = ".".join(map(str, said["loc"])) if isinstance(said.get("loc"), list) else ""
+        return f"{where}: {said['msg']}" if where else str(said["msg"])
+    return next((_joined(said[key]) for key in ("error", "detail", "message") if said.get(key)), "")
+
+
+def _last_line(answer: Answer) -> str:
+    text = answer.body.decode(errors="replace").strip()
+    if "html" in answer.headers.get("content-type", "").lower() or re.match(
+        r"<(!|html)", text, re.IGNORECASE
+    ):
+        return ""
+    return text.splitlines()[-1].strip()[:500] if text else ""
+
+
+def _verdict(answer: Answer) -> tuple[type[ServerError], str]:
+    if answer.status in (401, 403):
+        return AccessError, "Check the token of this endpoint"
+    if 300 <= answer.status < 400:
+        target = shown_address(answer.headers.get("location", ""))
+        return AccessError, (
+            f"It points to {target or 'nowhere'}: a login page may stand before the endpoint, or "
+            "its URL needs https"
+        )
+    if answer.status == 404:
+        return NotFoundError, "Check the name and version of the model"
+    if answer.status == 503:
+        return NotReadyError, "It may be starting: try again in a moment"
+    if answer.status == 500:
+        return ServerError, (
+            "Seen most often when the input does not fit the model: compare names, number and "
+            "kinds of the inputs"
+        )
+    return ServerError, ""
+
+
+def shown_address(location: str) -> str:
+    """Without user, query and fragment, which may hold secrets."""
+    address = re.split(r"[?#]", location)[0]
+    return re.sub(r"//[^/]*@", "//", address)[:200]

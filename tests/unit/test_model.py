@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import responses
+
+from kserve_client import Catalog, InferenceClient, Model, Signature
+from kserve_client.errors import ConfigurationError, InputError, InvalidAnswerError, RowsError
+from tests.unit.recorded_answers import recorded
+
+URL = "https://iris-classifier-kserve.example.org"
+GUIDE = f"""
+version: 1
+endpoints:
+  cluster:
+    url: {URL}
+    host: iris-classifier-kserve.example.org
+models:
+  iris:
+    title: Iris species
+    endpoint: cluster
+    model_name: iris-classifier
+    signature:
+      layout: tensor
+      input: input-0
+      datatype: FP32
+      features:
+        - {{name: sepal length, min: 4, max: 8, step: 0.1}}
+        - {{name: sepal width}}
+        - {{name: petal length}}
+        - {{name: petal width}}
+      outputs:
+        - {{name: output-0, kind: label, requested: false,
+            labels: {{0: Iris-Setosa, 1: Iris-Versicolor, 2: Iris-Virginica}}}}
+"""
+GUIDE_ANSWER = (
+    b'{"model_name":"iris-classifier","outputs":'
+    b'[{"name":"output-0","datatype":"INT64","shape":[1],"data":[0]}]}'
+)
+ROW = {"sepal length": 4.0, "sepal width": 3.9, "petal length": 2.3, "petal width": 0.6}
+INFER = f"{URL}/v2/models/iris-classifier/infer"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    """The guide's model, from a models file."""
+    file = tmp_path / "models.yaml"
+    file.write_text(GUIDE)
+    return Catalog.load(file).model("iris")
+
+
+def test_the_guides_prediction_from_end_to_end(model: Model) -> None:
+    """The guide's row goes out byte for byte, and its answer comes back as Iris-Setosa."""
+    with responses.RequestsMock() as mock:
+        mock.post(INFER, body=GUIDE_ANSWER, content_type="application/json")
+        predictions = model.predict(ROW)
+        request = mock.calls[0].request
+    assert request.body == (
+        b'{"inputs":[{"name":"input-0","shape":[1,4],"datatype":"FP32","data":[4.0,3.9,2.3,0.6]}]}'
+    )
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Host"] == "iris-classifier-kserve.example.org"
+    assert [prediction.label for prediction in predictions] == ["Iris-Setosa"]
+    assert predictions[0].headline == "Iris-Setosa"
+
+
+def test_many_rows_in_any_form(model: Model) -> None:
+    """Mappings, a frame of texts with another order of columns, an array."""
+    kept = json.loads(recorded("kserve-0.21.0/infer_fp32_flat").body)
+    second = dict.fromkeys(ROW, 1.5)
+    frame = pd.DataFrame([ROW, second]).astype(str)[list(ROW)[::-1]]
+    array = pd.DataFrame([ROW, second]).to_numpy()
+    for rows in ([ROW, second], frame, array):
+        with responses.RequestsMock() as mock:
+            mock.post(INFER, json=kept)
+            labels = [prediction.label for prediction in model.predict(rows)]
+            body = json.loads(mock.calls[0].request.body or "")
+        assert labels == ["Iris-Setosa", "Iris-Virginica"]
+        assert body["inputs"][0]["data"] == [4.0, 3.9, 2.3, 0.6, 1.5, 1.5, 1.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [
+        ([], InputError),
+        ({**ROW, "sepal length": "x"}, RowsError),
+        ({"sepal length": 1}, InputError),
+        ({**ROW, "colour": "red"}, InputError),
+        (None, InputError),
+    ],
+)
+def test_nothing_is_sent_for_rows_that_do_not_fit(
+    model: Model, rows: object, kind: type[InputError]
+) -> None:
+    """The error comes before the wire."""
+    with responses.RequestsMock() as mock:
+        with pytest.raises(kind):
+            model.predict(rows)
+        assert len(mock.calls) == 0
+
+
+def test_a_shifted_answer_is_no_answer(model: Model) -> None:
+    """Two answers for one row."""
+    with responses.RequestsMock() as mock:
+        mock.post(INFER, body=GUIDE_ANSWER.replace(b"[1]", b"[2]").replace(b"[0]", b"[0,1]"))
+        with pytest.raises(InvalidAnswerError, match="2 rows for the 1"):
+            model.predict(ROW)
+
+
+def test_an_exchange_shows_request_and_answer(model: Model) -> None:
+    """For people who want to see them."""
+    with responses.RequestsMock() as mock:
+        mock.post(INFER, body=GUIDE_ANSWER)
+        found = model.exchange(ROW)
+    assert found.predictions[0].label == "Iris-Setosa"
+    assert found.exchange.response_body == GUIDE_ANSWER
+    assert found.exchange.path == "/v2/models/iris-classifier/infer"
+
+
+def test_a_version_is_asked_for_everywhere() -> None:
+    """Ready, metadata and infer go to the same version."""
+    client = InferenceClient("http://m")
+    signature = Signature.model_validate({"features": [{"name": "a"}]})
+    model = Model(client, "iris", version="v2", signature=signature)
+    with responses.RequestsMock() as mock:
+        base = "http://m/v2/models/iris/versions/v2"
+        mock.get(f"{base}/ready")
+        mock.get(base, json={"name": "iris"})
+        mock.post(f"{base}/infer", json={"outputs": []})
+        assert model.is_ready()
+        assert model.metadata().name == "iris"
+        model.infer(model.build({"a": 1}))
+
+
+def test_metadata_gives_a_signature_once() -> None:
+    """A model without a signature asks its server, and remembers."""
+    kept = recorded("triton-2.51/model_metadata")
+    model = Model(InferenceClient("http://m"), "iris")
+    with responses.RequestsMock() as mock:
+        mock.get("http://m/v2/models/iris", body=kept.body)
+        assert len(model.signature.features) == 4
+        assert model.signature is model.signature
+        assert len(mock.calls) == 1
+
+
+def test_triton_without_a_signature() -> None:
+    """Metadata is enough for a prediction."""
+    model = Model(InferenceClient("http://m"), "iris")
+    with responses.RequestsMock() as mock:
+        mock.get("http://m/v2/models/iris", body=recorded("triton-2.51/model_metadata").body)
+        mock.post("http://m/v2/models/iris/infer", body=recorded("triton-2.51/infer").body)
+        found = model.predict(pd.DataFrame([[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]).to_numpy())
+    assert found.columns()["prediction"] == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"name": "iris", "inputs": []},
+        {"inputs": [{"name": "x", "datatype": "FP8", "shape": [-1, 4]}]},
+    ],
+)
+def test_a_model_that_does_not_say_what_it_takes(metadata: dict[str, object]) -> None:
+    """The message says where to write it down."""
+    model = Model(InferenceClient("http://m"), "iris")
+    with responses.RequestsMock() as mock:
+        mock.get("http://m/v2/models/iris", json=metadata)
+        with pytest.raises(ConfigurationError, match="signature in the models file"):
+            model.predict({"a": 1})
+
+
+def test_a_repr_names_model_and_endpoint_only() -> None:
+    """No token in it."""
+    model = Model(InferenceClient("http://m", token="s3cret"), "iris")
+    assert repr(model) == "Model('iris' on http://m)"
