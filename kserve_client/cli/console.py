@@ -1,0 +1,141 @@
+"""Console: what the command line writes, as text for people or as JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from kserve_client.cli.arguments import PROGRAM
+from kserve_client.predictions import number_text
+from kserve_client.scoring import Progress
+
+NOTHING = "–"
+BAR_CHARACTERS = 30
+PLAIN_LINE_EVERY_S = 5.0
+BAR_EVERY_S = 0.1
+_ERROR_FIELDS = ("line", "field", "status", "server_message", "attempts")
+
+
+class Console:
+    """Writes results to standard output, and errors and progress to standard error."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def show(self, text: str, payload: Any) -> None:
+        """Write a result: the payload with --json, else the text."""
+        sys.stdout.write(_json(payload) if self.as_json else f"{text}\n")
+
+    def note(self, text: str, payload: Any) -> None:
+        """Write a result where standard output is taken: to standard error."""
+        sys.stderr.write(_json(payload) if self.as_json else f"{text}\n")
+
+    def complain(self, message: str) -> None:
+        """Write one line to standard error."""
+        sys.stderr.write(f"{PROGRAM}: {' '.join(message.split())}\n")
+
+    def fail(self, error: Exception, status: int) -> int:
+        """Say what went wrong: to people, and with --json to programs too; returns the status."""
+        self.complain(_message(error))
+        if self.as_json:
+            sys.stdout.write(_json({"error": _error_object(error, status)}))
+        return status
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def _error_object(error: Exception, status: int) -> dict[str, Any]:
+    fields = {name: getattr(error, name) for name in _ERROR_FIELDS if hasattr(error, name)}
+    return {
+        "kind": type(error).__name__,
+        "message": _message(error),
+        **fields,
+        "exit_status": status,
+    }
+
+
+def _json(payload: Any) -> str:
+    """JSON in which NaN is null."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+    return orjson.dumps(payload, option=options, default=str).decode()
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Columns aligned with blanks; numbers to the right, "–" for nothing."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    numeric = [
+        bool(cells) and all(_is_number(row[at]) for row in cells) for at in range(len(header))
+    ]
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    lines = [header, *cells]
+    return "\n".join(_line(line, widths, numeric) for line in lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
+    padded = [
+        cell.rjust(width) if is_number else cell.ljust(width)
+        for cell, width, is_number in zip(cells, widths, numeric, strict=True)
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, float):
+        return number_text(value)
+    return " ".join(str(value).split())
+
+
+def _is_number(cell: str) -> bool:
+    first = cell.partition(" ")[0].replace(",", "")
+    return cell == NOTHING or first.replace(".", "").replace("-", "").replace("e", "").isdigit()
+
+
+class ProgressLine:
+    """Progress on standard error: a bar on a terminal, now and then a plain line elsewhere."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._every_s = BAR_EVERY_S if self._is_terminal else PLAIN_LINE_EVERY_S
+        self._shown_at = time.monotonic()
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the run is, unless that was done a moment ago."""
+        now = time.monotonic()
+        is_last = progress.rows_done == progress.rows_total
+        if now - self._shown_at < self._every_s and not (is_last and self._is_terminal):
+            return
+        self._shown_at = now
+        words = _progress_words(progress)
+        line = f"\r\x1b[K{_bar(progress)} {words}" if self._is_terminal else f"{words}\n"
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Clear the bar away."""
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def _bar(progress: Progress) -> str:
+    if not progress.rows_total:
+        return ""
+    filled = BAR_CHARACTERS * progress.rows_done // progress.rows_total
+    return f"[{'#' * filled}{'-' * (BAR_CHARACTERS - filled)}]"
+
+
+def _progress_words(progress: Progress) -> str:
+    total = f" of {progress.rows_total:,}" if progress.rows_total is not None else ""
+    rate = progress.rows_done / progress.elapsed_s if progress.elapsed_s else 0.0
+    failed = f", {progress.failed:,} failed" if progress.failed else ""
+    return f"{progress.rows_done:,}{total} rows{failed}, {rate:,.0f} rows/s"
