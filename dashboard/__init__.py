@@ -1,0 +1,1 @@
+"""What the dashboard needs and a page should not hold."""

@@ -1,0 +1,392 @@
+"""Predictions, tensors, ladders and errors → words, charts and tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard.monitor import Sample
+from kserve_client import images, snippets
+from kserve_client.client import Exchange
+from kserve_client.endpoint import Endpoint
+from kserve_client.errors import (
+    AccessError,
+    CatalogError,
+    ConfigurationError,
+    InputError,
+    InvalidAnswerError,
+    KServeClientError,
+    NoAnswerError,
+    NotFoundError,
+    NotReadyError,
+    RowsError,
+    ServerError,
+)
+from kserve_client.health import Ladder, Rung
+from kserve_client.predictions import Prediction
+
+MOST_BARS = 6
+NOTHING = "–"
+HIGHEST_CODE = 360
+LONGEST_STEP_S = 30
+# Streamlit puts columns below each other up to 640 px; wider, the answer is in sight anyway.
+NARROW_ONLY = """<style>
+@media (min-width: 641px) { [data-testid="stBottom"] { display: none; } }
+@media (max-width: 640px) { [data-testid="stBottomBlockContainer"] { padding: 0.6rem 1rem; } }
+</style>"""
+STATES: dict[str, tuple[str, str, str]] = {
+    "ready": (":material/check_circle:", "green", "Ready"),
+    "not ready": (":material/hourglass_top:", "orange", "Not ready"),
+    "no access": (":material/lock:", "orange", "No access"),
+    "down": (":material/error:", "red", "Down"),
+}
+_HEADLINES: tuple[tuple[type[KServeClientError], str], ...] = (
+    (CatalogError, "The models file is wrong"),
+    (ConfigurationError, "A setting is wrong"),
+    (RowsError, "The input does not fit"),
+    (InputError, "The input does not fit"),
+    (AccessError, "The server did not let us in"),
+    (NotFoundError, "The server does not know this model"),
+    (NotReadyError, "The model is not ready"),
+    (ServerError, "The server refused"),
+    (NoAnswerError, "The server does not answer"),
+    (InvalidAnswerError, "The answer is not what was agreed"),
+    (KServeClientError, "That did not work"),
+)
+
+
+def literal(text: str) -> str:
+    """Text from outside as Markdown that shows it as it is; addresses as code, not as links."""
+    parts = re.split(r"(https?://[^\s)>`'\"]*[^\s)>`'\".,;:])", text)
+    return "".join(f"`{part}`" if at % 2 else _escaped(part) for at, part in enumerate(parts))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:^-])", r"\\\1", text)
+
+
+@contextmanager
+def explained(*, in_sight: bool = False) -> Iterator[None]:
+    """Show an error of the client as an explanation, so that only bugs end a page.
+
+    `in_sight` says it in the line at the bottom of a narrow screen as well.
+    """
+    try:
+        yield
+    except KServeClientError as error:
+        problem(error)
+        if in_sight:
+            with st.bottom:
+                st.markdown(f":material/error: {_headline(error)}")
+
+
+def problem(error: KServeClientError) -> None:
+    """What happened, where, and what to do."""
+    headline, text = _headline(error), literal(_sentence(_words(error)))
+    if isinstance(error, InputError):
+        st.warning(text, title=headline, icon=":material/edit_note:")
+        return
+    st.error(text, title=headline, icon=":material/error:")
+    if isinstance(error, NoAnswerError | ServerError):
+        health_link()
+
+
+def health_link() -> None:
+    """The way to the page that names the broken step."""
+    st.page_link("pages/health.py", label="See which step fails", icon=":material/monitor_heart:")
+
+
+def _words(error: KServeClientError) -> str:
+    """What the error says; of a single row, without its number."""
+    if isinstance(error, RowsError) and not any(issue.row for issue in error.issues):
+        return "; ".join(
+            f"{issue.column}: {issue.problem}" if issue.column else issue.problem
+            for issue in error.issues
+        )
+    return str(error)
+
+
+def _headline(error: KServeClientError) -> str:
+    return next(words for kind, words in _HEADLINES if isinstance(error, kind))
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "…", "?")) else f"{text}."
+
+
+def clock(at: datetime) -> str:
+    """The time of day where the person is."""
+    return f"{_local(at):%H:%M:%S}"
+
+
+def _local(at: datetime) -> datetime:
+    try:
+        return at.astimezone(ZoneInfo(st.context.timezone or "UTC"))
+    except (KeyError, ValueError, OSError):
+        return at
+
+
+def state_text(ladder: Ladder) -> str:
+    """The state of a model in words, with its icon and colour."""
+    icon, colour, words = STATES[ladder.state]
+    return f":{colour}[{icon} {words}]"
+
+
+def milliseconds(elapsed_ms: float | None) -> str:
+    """A duration for people: 0.4 ms, 14 ms, 2.1 s."""
+    if elapsed_ms is None:
+        return NOTHING
+    if elapsed_ms >= 1000:
+        return f"{elapsed_ms / 1000:.1f} s"
+    if elapsed_ms < 0.1:
+        return "< 0.1 ms"
+    return f"{elapsed_ms:.1f} ms" if elapsed_ms < 1 else f"{elapsed_ms:.0f} ms"
+
+
+def range_text(low: float, high: float) -> str:
+    """A range for people. Digits are grouped from five on: one of years is none of thousands."""
+    ends = [f"{end:,g}" if abs(end) >= 10_000 else f"{end:g}" for end in (low, high)]
+    return " – ".join(ends)
+
+
+def percent(share: float) -> str:
+    """A probability for people: 98.4 %, < 0.1 %, never 100 % unless it is."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share * 100:.1f} %"
+
+
+# The answer
+
+
+def answer(prediction: Prediction, exchange: Exchange, title: str) -> None:
+    """The answer, biggest thing on the page, and what stands behind it."""
+    with st.container(border=True):
+        st.caption("Answer")
+        if prediction.picture is not None:
+            _picture(prediction, title)
+        else:
+            st.markdown(f"## {literal(prediction.headline)}")
+        if prediction.probabilities:
+            st.markdown(certainty(prediction))
+            _bars(prediction)
+        elif not _says_something(prediction):
+            _raw(prediction)
+        attempts = "" if exchange.attempts == 1 else f" · {exchange.attempts} attempts"
+        st.caption(f":material/schedule: {milliseconds(exchange.elapsed_ms)}{attempts}")
+
+
+def answer_line(prediction: Prediction) -> None:
+    """The answer in one line that stays in sight where the answer itself is below the form."""
+    if prediction.picture is not None:
+        return  # it can't be said in a line
+    confidence = prediction.confidence
+    sure = f" · {percent(confidence)} sure" if confidence is not None else ""
+    with st.bottom:
+        st.markdown(f"**{literal(prediction.headline)}**{sure}")
+
+
+def certainty(prediction: Prediction) -> str:
+    """How sure the model is, and what comes next."""
+    ranked = _ranked(prediction)
+    sure = prediction.confidence if prediction.confidence is not None else ranked[0][1]
+    others = [(name, share) for name, share in ranked if name != prediction.label]
+    following = f" · next: {literal(others[0][0])} ({percent(others[0][1])})" if others else ""
+    return f"**{percent(sure)}** sure{following}"
+
+
+def _ranked(prediction: Prediction) -> list[tuple[str, float]]:
+    return sorted((prediction.probabilities or {}).items(), key=lambda item: -item[1])
+
+
+def _bars(prediction: Prediction) -> None:
+    shown = _ranked(prediction)[:MOST_BARS]
+    names, shares = [name for name, _ in shown], [share for _, share in shown]
+    accent, quiet = _accent()
+    figure = go.Figure(
+        go.Bar(
+            x=shares,
+            y=names,
+            orientation="h",
+            text=[percent(share) for share in shares],
+            textposition="outside",
+            cliponaxis=False,
+            marker_color=[accent if name == prediction.label else quiet for name in names],
+            hovertemplate="%{y}: %{text}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=36 * len(shown) + 24,
+        margin={"l": 0, "r": 64, "t": 8, "b": 8},
+        xaxis={"visible": False, "range": [0, 1], "fixedrange": True},
+        yaxis={"autorange": "reversed", "fixedrange": True, "ticksuffix": "  ", "type": "category"},
+        bargap=0.35,
+        showlegend=False,
+    )
+    told = "; ".join(f"{name} {percent(share)}" for name, share in shown)
+    st.plotly_chart(
+        figure, key="probabilities", config={"displayModeBar": False}, alt=f"Probabilities: {told}"
+    )
+    hidden = len(prediction.probabilities or {}) - len(shown)
+    if hidden > 0:
+        st.caption(f"and {hidden} less likely")
+
+
+def _accent() -> tuple[str, str]:
+    """The accent of the theme in use, and a quieter tone of it."""
+    kind = st.context.theme.type or "light"
+    accent = str(st.get_option(f"theme.{kind}.primaryColor") or "#3451B2")
+    red, green, blue = (int(accent[at : at + 2], 16) for at in (1, 3, 5))
+    return accent, f"rgba({red}, {green}, {blue}, 0.45)"
+
+
+def _picture(prediction: Prediction, title: str) -> None:
+    assert prediction.picture is not None
+    png = images.png_of(prediction.picture, enlarge_to=320)
+    st.image(png, width=320, alt=f"The answer of {title}: {prediction.headline}")
+
+
+def _says_something(prediction: Prediction) -> bool:
+    given = (prediction.label, prediction.value, prediction.text, prediction.picture)
+    return any(part is not None for part in given)
+
+
+def _raw(prediction: Prediction) -> None:
+    rows = [
+        {
+            "output": name,
+            "shape": str(list(cell.shape)),
+            "value": json.dumps(cell.tolist(), default=str),
+        }
+        for name, cell in prediction.raw.items()
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="The outputs of the model")
+
+
+def wire(exchange: Exchange, endpoint: Endpoint) -> None:
+    """Request and answer as they went over the wire, and how to send the same from elsewhere."""
+    call = snippets.Call.of(endpoint, exchange)
+    request, response, shell, python = st.tabs(
+        ["Request (JSON)", "Answer (JSON)", "curl", "Python"]
+    )
+    with request:
+        asked = f"`POST {endpoint.url}{exchange.path}`"
+        _json(asked, exchange.request_json, exchange.request_body)
+    with response:
+        size = f"{len(exchange.response_body):,} bytes"
+        _json(size, exchange.response_json, exchange.response_body)
+    with shell:
+        _body_file(call, "curl")
+        _script(snippets.curl(call), "bash")
+    with python:
+        _body_file(call, "python")
+        st.caption("With this client")
+        _script(snippets.python_client(call), "python")
+        st.caption("With requests alone")
+        _script(snippets.python_requests(call), "python")
+
+
+def _json(what: str, head: bytes, body: bytes) -> None:
+    hidden = len(body) - len(head)
+    more = f" · and {hidden:,} bytes of numbers, which travelled binary" if hidden else ""
+    st.caption(what + more)
+    st.code(snippets.json_text(head), language="json", height=HIGHEST_CODE)
+
+
+def _script(text: str, language: str) -> None:
+    is_long = text.count("\n") > 15 or len(text) > 1000
+    height: Any = HIGHEST_CODE if is_long else "content"
+    st.code(text, language=language, height=height, wrap_lines=language == "bash")
+
+
+def _body_file(call: snippets.Call, where: str) -> None:
+    if call.body_file is not None:
+        st.download_button(
+            f"Download {call.body_file}",
+            call.body,
+            call.body_file,
+            key=f"body.{where}",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+
+
+# Health
+
+
+def ladder_steps(ladder: Ladder) -> None:
+    """The rungs as a timeline; the broken one open, what was not reached said once."""
+    for rung in ladder.rungs:
+        if rung.state in ("ok", "failed"):
+            _step(rung)
+    unreached = [rung.name for rung in ladder.rungs if rung.state == "unreached"]
+    if unreached:
+        st.caption(f"Not reached: {' · '.join(unreached)}")
+    for rung in ladder.rungs:
+        if rung.state == "skipped":
+            st.caption(literal(f"{rung.name}: the model {rung.detail}"))
+
+
+def _step(rung: Rung) -> None:
+    is_broken = rung.state == "failed"
+    detail = literal(rung.detail)
+    words = f":red[{detail}]" if is_broken else detail
+    label = f"**{rung.name}** · {words} · :gray[{milliseconds(rung.elapsed_ms)}]"
+    state: Any = "error" if is_broken else "complete"
+    with st.status(label, state=state, type="step", expanded=is_broken):
+        if rung.command:
+            st.caption("Prove it from a shell:")
+            st.code(rung.command, language="bash", wrap_lines=True)
+
+
+def latency_chart(samples: Sequence[Sample]) -> None:
+    """The answer time of the last checks; a gap is a check without an answer."""
+    accent, _ = _accent()
+    points = list(_with_gaps(samples))
+    figure = go.Figure(
+        go.Scatter(
+            x=[_local(at) for at, _ in points],
+            y=[latency_ms for _, latency_ms in points],
+            mode="lines+markers",
+            line={"color": accent, "width": 2},
+            marker={"size": 4},
+            connectgaps=False,
+            hovertemplate="%{y:.1f} ms at %{x|%H:%M:%S}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=220,
+        margin={"l": 0, "r": 8, "t": 8, "b": 8},
+        yaxis={"title": "ms", "rangemode": "tozero", "fixedrange": True},
+        xaxis={"fixedrange": True},
+    )
+    answered = [sample.latency_ms for sample in samples if sample.latency_ms is not None]
+    told = f"{len(answered)} of {len(samples)} checks answered"
+    st.plotly_chart(
+        figure,
+        key="latency",
+        config={"displayModeBar": False},
+        alt=f"Answer time in milliseconds: {told}",
+    )
+
+
+def _with_gaps(samples: Sequence[Sample]) -> Iterator[tuple[datetime, float | None]]:
+    """The measured points; where nobody looked for a while, a gap instead of a line."""
+    before: datetime | None = None
+    for sample in samples:
+        if before is not None and sample.at - before > timedelta(seconds=LONGEST_STEP_S):
+            yield before + timedelta(seconds=1), None
+        yield sample.at, sample.latency_ms
+        before = sample.at

@@ -1,0 +1,92 @@
+"""Predict: move a slider, see the answer change."""
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import forms, gateway, shell, views
+from dashboard.state import Answered, chosen, session
+from kserve_client.model import PredictionExchange
+from kserve_client.signature import Signature
+
+shell.page_guard()
+
+
+@st.fragment
+def form_and_answer(model: shell.Chosen, signature: Signature) -> None:
+    """The part that a moved slider runs again."""
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        live = controls(model, signature)
+        row = forms.draw(model.name, signature)
+        is_asked = live or ask_button(model)
+    with right, views.explained(in_sight=True):
+        if is_asked:
+            ask(model, row)
+        last = session().answers.get(model.name)
+        if last is None:
+            st.info("Fill in the form, then press Predict.", icon=":material/arrow_back:")
+            return
+        with st.container():  # there in any case, so that the answer keeps its place
+            if last.row != row:
+                st.info("The form has changed since this answer.", icon=":material/history:")
+        answer(model, last.result)
+
+
+def controls(model: shell.Chosen, signature: Signature) -> bool:
+    """Examples to start from, and whether each change asks at once."""
+    forms.fill_once(model.name, signature, model.entry.examples)
+    if model.entry.examples:
+        rows = {example.name: example.row for example in model.entry.examples}
+        st.pills(
+            "Examples",
+            list(rows),
+            format_func=views.literal,
+            persist_state="session",
+            wrap=True,
+            **forms.watched(
+                forms.example_name(model.name), take_example, model.name, signature, rows
+            ),
+        )
+    return st.toggle(
+        "Live",
+        value=True,
+        key=f"live.{model.name}",
+        help="Ask the model at each change. Switch it off for a slow model.",
+        persist_state="session",
+    )
+
+
+def take_example(name: str, signature: Signature, rows: dict[str, dict[str, Any]]) -> None:
+    picked = chosen(forms.example_name(name))
+    if picked in rows:
+        forms.fill(name, signature, rows[picked])
+
+
+def ask_button(model: shell.Chosen) -> bool:
+    return st.button(
+        "Predict", type="primary", key=f"ask.{model.name}", icon=":material/play_arrow:"
+    )
+
+
+def ask(model: shell.Chosen, row: dict[str, Any]) -> None:
+    """Remember the answer: what moves later asks a slow model only when told to."""
+    session().answers.pop(model.name, None)
+    with st.spinner("Asking the model", show_time=True):
+        result = gateway.predict(model.name, row)
+    session().answers[model.name] = Answered(row, result)
+
+
+def answer(model: shell.Chosen, result: PredictionExchange) -> None:
+    prediction = result.predictions[0]
+    views.answer(prediction, result.exchange, model.title)
+    views.answer_line(prediction)
+    with st.expander("Request and answer as they were sent"):
+        views.wire(result.exchange, model.catalog.endpoint(model.name))
+
+
+with shell.page("Predict") as model:
+    st.title(f"Predict · {views.literal(model.title)}")
+    if model.entry.description:
+        st.caption(views.literal(model.entry.description))
+    form_and_answer(model, gateway.open_model(model.name).signature)

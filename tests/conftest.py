@@ -1,0 +1,45 @@
+"""What several folders of tests share: the demo's models, trained once, and a real MLServer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts import demo_models
+from scripts.mlserver import MLServer
+from tests import needs
+
+
+@pytest.fixture(scope="session")
+def demo_folder() -> Path:
+    """Return the folder with the demo's models and data, trained once in the user's cache."""
+    python = needs.mlserver_python()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "kserve-client" / "tests"
+    demo_models.train_once(folder, python)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mlserver(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLServer]:
+    """Run a MLServer with the demo's models; a test that stops it starts it again."""
+    log = tmp_path_factory.mktemp("mlserver") / "mlserver.log"
+    with MLServer(needs.mlserver_python(), demo_folder / "mlserver", log) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def demo_models_file(
+    mlserver: MLServer, demo_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the models file of the demo, with this server's address and the data beside it."""
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "data").mkdir()
+    for sample in (demo_folder / "data").iterdir():
+        # Not a link: the catalog takes only files that lie beside the models file.
+        (folder / "data" / sample.name).write_bytes(sample.read_bytes())
+    demo_models.write_models_file(folder / "models.yaml", mlserver.url)
+    return folder / "models.yaml"

@@ -1,0 +1,142 @@
+"""The app in a simulated browser (AppTest), over a small real server with scripted answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from dashboard.settings import settings
+from tests.servers import ROOT
+from tests.v2_server import Json, V2Server, tensor, v2_server
+
+OpenPage = Callable[..., AppTest]
+TIMEOUT_S = 30
+
+# Two models of one server. `flower` answers by its first number, `weight` is ten times its input.
+MODELS = """
+version: 1
+endpoints:
+  test: {url: URL, title: Test server}
+models:
+  flower:
+    title: Flower
+    description: Which flower it is.
+    owner: Botany
+    endpoint: test
+    signature:
+      features:
+        - {name: length, title: Petal length, unit: cm, min: 0, max: 10, step: 0.5, default: 2.5}
+        - {name: width, title: Petal width, unit: cm, min: 0, max: 4, step: 0.1, default: 1.5}
+      outputs:
+        - {name: predict, kind: label, labels: [Rose, Tulip, Aster]}
+        - {name: predict_proba, kind: probabilities}
+    examples:
+      - {name: A rose, row: {length: 1.5, width: 0.5}, expect: Rose}
+      - {name: A tulip, row: {length: 7, width: 2}, expect: Tulip}
+  weight:
+    title: Weight
+    endpoint: test
+    model_name: heavy
+    model_version: v2
+    signature:
+      features: [{name: size, min: 0, max: 100}]
+      outputs: [{name: predict, kind: value, unit: kg, decimals: 1}]
+"""
+
+
+def flower(request: Json) -> Json:
+    """Answer rows of [length, width]: below 5 it is a rose, else a tulip."""
+    (given,) = request["inputs"]
+    lengths = given["data"][::2]
+    classes = [0 if length < 5 else 1 for length in lengths]
+    shares = [[0.7, 0.2, 0.1] if found == 0 else [0.05, 0.9, 0.05] for found in classes]
+    rows = len(lengths)
+    return {
+        "outputs": [
+            tensor("predict", "INT64", [rows, 1], classes),
+            tensor("predict_proba", "FP64", [rows, 3], [cell for row in shares for cell in row]),
+        ]
+    }
+
+
+def weight(request: Json) -> Json:
+    """Answer ten times each number."""
+    (given,) = request["inputs"]
+    found = [10 * number for number in given["data"]]
+    return {"outputs": [tensor("predict", "FP64", given["shape"], found)]}
+
+
+@pytest.fixture(autouse=True)
+def no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hold every run of every test here to it: no page ends in a traceback."""
+    run = AppTest._run
+
+    def run_without_traceback(self: AppTest, *args: Any, **kwargs: Any) -> AppTest:
+        done = run(self, *args, **kwargs)
+        assert [error.value for error in done.exception] == []
+        return done
+
+    monkeypatch.setattr(AppTest, "_run", run_without_traceback)
+
+
+@pytest.fixture(autouse=True)
+def past_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run pages as every run but a process's first does; test_page_guard.py is about that one.
+
+    AppTest forgets st.navigation before each run, so that the guard would start each run twice,
+    and the second one no longer knows which button was pressed.
+    """
+    make = PagesManager.__init__
+
+    def make_navigated(self: PagesManager, *args: Any, **kwargs: Any) -> None:
+        make(self, *args, **kwargs)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "__init__", make_navigated)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> Iterator[None]:
+    """Let no test see the settings, clients, jobs and health that another one left in caches."""
+    yield
+    settings.cache_clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def server() -> Iterator[V2Server]:
+    """Run a V2 server with the models of MODELS."""
+    with v2_server(flower=flower, heavy=weight) as running:
+        yield running
+
+
+@pytest.fixture
+def models_file(server: V2Server, tmp_path: Path) -> Path:
+    """Write MODELS with the server's address."""
+    path = tmp_path / "models.yaml"
+    path.write_text(MODELS.replace("URL", server.url))
+    return path
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, models_file: Path) -> OpenPage:
+    """Return a function that opens a page, by its name, over a models file (None: none is named)."""
+
+    def opened(name: str, models: Path | None = models_file, **query: str) -> AppTest:
+        if models is None:
+            monkeypatch.delenv("KSERVE_CLIENT_MODELS", raising=False)
+        else:
+            monkeypatch.setenv("KSERVE_CLIENT_MODELS", str(models))
+        settings.cache_clear()
+        app = AppTest.from_file(ROOT / "app.py", default_timeout=TIMEOUT_S)
+        app.query_params.update(query)
+        # Before the first run, so that the page is the first thing this session sees.
+        return app.switch_page(f"pages/{name}.py").run() if name != "home" else app.run()
+
+    return opened

@@ -1,0 +1,130 @@
+"""The models file as every page sees it: missing, broken, changed while the dashboard runs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.dashboard.conftest import MODELS, OpenPage
+from tests.dashboard.reading import alert, named, pick, title, words
+from tests.servers import ROOT
+from tests.v2_server import V2Server
+
+PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_models_every_page_is_the_welcome(open_page: OpenPage, page: str) -> None:
+    """No page is blank or broken before there is anything to show."""
+    app = open_page(page, None)
+    assert title(app)
+    assert "1. Connect" in words(app)
+    assert len(app.selectbox) == 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_broken_file_is_explained_on_every_page(
+    open_page: OpenPage, page: str, models_file: Path
+) -> None:
+    """The file, the line and the field are named."""
+    text = models_file.read_text()
+    assert text.splitlines()[8] == "    owner: Botany"
+    models_file.write_text(text.replace("owner: Botany", "ovner: Botany"))
+    app = open_page(page)
+    said = alert(app, "error")
+    assert "The models file is wrong" in said
+    assert f"{models_file}, line 9: models.flower.ovner: is no setting here" in said
+    assert title(app)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("models: [", "not valid YAML"),
+        ("just words", "a models file is a mapping"),
+        ("endpoints: {}\nmodels: {a: {endpoint: b}}", "there is no endpoint 'b'"),
+        ("endpoints: {a: {url: 'ftp://x'}}", "line 1: endpoints.a.url"),
+    ],
+)
+def test_other_mistakes_in_the_file(
+    open_page: OpenPage, tmp_path: Path, content: str, said: str
+) -> None:
+    """Whatever is wrong with the file is said in one place."""
+    broken = tmp_path / "broken.yaml"
+    broken.write_text(content)
+    assert said in alert(open_page("home", broken), "error")
+
+
+def test_a_file_that_is_not_there_is_said(open_page: OpenPage, tmp_path: Path) -> None:
+    """The name may be misspelt: it is told."""
+    said = alert(open_page("predict", tmp_path / "gone.yaml"), "error")
+    assert f"{tmp_path}/gone.yaml: there is no such file" in said
+
+
+def test_a_new_model_appears_without_a_restart(open_page: OpenPage, models_file: Path) -> None:
+    """The file is read again when it changed; the choice of the person stays."""
+    app = open_page("predict", m="weight")
+    assert app.selectbox(key="m").options == ["Flower", "Weight"]
+    text = models_file.read_text()
+    models_file.write_text(f"{text}  third: {{title: A third one, endpoint: test}}\n")
+    app.run()
+    assert app.selectbox(key="m").options == ["Flower", "Weight", "A third one"]
+    assert app.selectbox(key="m").value == "weight"
+
+
+def test_a_changed_title_and_range_appear_without_a_restart(
+    open_page: OpenPage, models_file: Path
+) -> None:
+    """Nothing of the old file outlives the change, even when it keeps its size."""
+    app = open_page("predict")
+    text = models_file.read_text()
+    models_file.write_text(text.replace("Flower", "Blooms").replace("max: 10", "max: 20"))
+    os.utime(models_file, ns=(1, 1))
+    app.run()
+    assert title(app).endswith("Blooms")
+    assert named(app.slider, "slider.flower.length").max == 20
+
+
+def test_a_file_that_breaks_while_it_is_used_recovers(
+    open_page: OpenPage, models_file: Path
+) -> None:
+    """Somebody saves half an edit: an explanation, and all is well after the next save."""
+    app = open_page("home")
+    text = models_file.read_text()
+    models_file.write_text(text[: text.index("step: 0.1")])
+    app.run()
+    assert "The models file is wrong" in alert(app, "error")
+    models_file.write_text(text)
+    app.run()
+    assert len(app.error) == 0
+    assert "2 of 2 ready" in words(app)
+
+
+def test_a_removed_model_leaves_the_page_of_another(
+    open_page: OpenPage, server: V2Server, models_file: Path
+) -> None:
+    """The chosen model is gone from the file: the page is about one that is there."""
+    app = open_page("predict", m="weight")
+    start = MODELS.index("  weight:")
+    models_file.write_text(MODELS[:start].replace("URL", server.url))
+    app.run()
+    assert title(app).endswith("Flower")
+    assert app.selectbox(key="m").value == "flower"
+
+
+def test_the_link_chooses_the_model(open_page: OpenPage) -> None:
+    """`?m=weight` opens that model; from there on the picker does."""
+    app = open_page("predict", m="weight")
+    assert title(app).endswith("Weight")
+    pick(app, "flower")
+    assert title(app).endswith("Flower")
+
+
+def test_a_link_to_an_unknown_model_is_said(open_page: OpenPage) -> None:
+    """An old link opens another model, but not silently, and shows its text as text."""
+    app = open_page("predict", m="![x](http://evil.test/x.png)")
+    (toast,) = app.toast
+    assert "not in the catalog" in toast.value
+    assert "![" not in toast.value
+    assert "(http://evil" not in toast.value
+    assert title(app).endswith("Flower")

@@ -1,0 +1,204 @@
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboard.conftest import OpenPage
+from tests.dashboard.reading import alert, answer, links, named, shown_json, title, words
+from tests.v2_server import PLAIN_500, Reply, V2Server, tensor
+
+
+def test_the_answer_is_there_at_once(open_page: OpenPage) -> None:
+    """The first example is filled in and asked; label and certainty in words."""
+    app = open_page("predict", m="flower")
+    assert title(app).endswith("Flower")
+    assert "Which flower it is." in words(app)
+    assert answer(app) == "Rose"
+    assert "70.0 % sure · next: Tulip (20.0 %)" in words(app)
+
+
+def test_a_moved_slider_changes_the_answer(open_page: OpenPage, server: V2Server) -> None:
+    """One request per move, with the new value."""
+    app = open_page("predict", m="flower")
+    named(app.slider, "slider.flower.length").set_value(6.5).run()
+    assert answer(app) == "Tulip"
+    assert [request["inputs"][0]["data"] for request in server.inferences] == [
+        [1.5, 0.5],
+        [6.5, 0.5],
+    ]
+
+
+def test_the_probabilities_are_a_chart_in_words_too(open_page: OpenPage) -> None:
+    """Whoever can't see the bars reads them."""
+    app = open_page("predict", m="flower")
+    (chart,) = app.get("plotly_chart")
+    assert chart.proto.alt == "Probabilities: Rose 70.0 %; Tulip 20.0 %; Aster 10.0 %"
+
+
+def test_a_value_has_its_unit(open_page: OpenPage, server: V2Server) -> None:
+    """50 × 10 in the signature's decimals; the versioned path is asked."""
+    app = open_page("predict", m="weight")
+    assert answer(app) == "500.0 kg"
+    assert server.asked[-1].path == "/v2/models/heavy/versions/v2/infer"
+    assert app.get("plotly_chart") == []
+
+
+def test_request_and_answer_are_shown_as_they_travelled(
+    open_page: OpenPage, server: V2Server
+) -> None:
+    """Both tabs hold the JSON of the wire."""
+    app = open_page("predict", m="flower")
+    assert shown_json(app, "Request (JSON)") == server.inferences[-1]
+    assert shown_json(app, "Request (JSON)")["inputs"] == [
+        {"name": "input-0", "shape": [1, 2], "datatype": "FP32", "data": [1.5, 0.5]}
+    ]
+    assert shown_json(app, "Answer (JSON)")["outputs"][1]["data"] == [0.7, 0.2, 0.1]
+    assert f"POST {server.url}/v2/models/flower/infer" in words(app)
+
+
+def code(app: AppTest, tab: str) -> list[str]:
+    """Return the code in one of the tabs."""
+    (found,) = [found for found in app.tabs if found.label == tab]
+    return [block.value for block in found.code]
+
+
+def test_the_request_can_be_taken_along(open_page: OpenPage, server: V2Server) -> None:
+    """Beside the JSON stand a curl line and two scripts that send the same."""
+    app = open_page("predict", m="weight")
+    labels = [tab.label for tab in app.tabs]
+    assert labels == ["Request (JSON)", "Answer (JSON)", "curl", "Python"]
+    (line,) = code(app, "curl")
+    words_of_line = shlex.split(line)
+    assert f"{server.url}/v2/models/heavy/versions/v2/infer" in words_of_line
+    body = words_of_line[words_of_line.index("-d") + 1]
+    assert json.loads(body) == server.inferences[-1]
+    ours, theirs = code(app, "Python")
+    assert 'client.infer(\n        "heavy",' in ours
+    assert 'model_version="v2"' in ours
+    assert "requests.post(" in theirs
+    assert len(app.download_button) == 0
+
+
+def test_no_secret_is_shown(
+    open_page: OpenPage, models_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token's place stands in the snippets, the token nowhere on the page."""
+    monkeypatch.setenv("FLOWER_TOKEN", "s3cr3t-of-nobody")
+    text = models_file.read_text().replace(
+        "title: Test server}", "title: Test server, auth: {type: bearer, env: FLOWER_TOKEN}}"
+    )
+    models_file.write_text(text)
+    app = open_page("predict", m="flower")
+    (line,) = code(app, "curl")
+    assert '-H "Authorization: Bearer $FLOWER_TOKEN"' in line
+    assert 'os.environ["FLOWER_TOKEN"]' in code(app, "Python")[1]
+    shown = [block.value for block in app.code] + [words(app)]
+    assert not any("s3cr3t-of-nobody" in part for part in shown)
+
+
+def test_a_server_that_is_down_is_explained(open_page: OpenPage, server: V2Server) -> None:
+    """What happened, where to look, and the form stays."""
+    server.stop()
+    app = open_page("predict", m="flower")
+    said = alert(app, "error")
+    assert "The server does not answer" in said
+    assert f"127.0.0.1:{server.port}" in said
+    assert "See which step fails" in links(app)
+    assert len(app.slider) == 2
+
+
+def test_a_server_that_comes_back_answers_again(open_page: OpenPage, server: V2Server) -> None:
+    """The next run of the page is a good one; nothing of the failure is kept."""
+    server.stop()
+    app = open_page("predict", m="flower")
+    server.start()
+    app.run()
+    assert len(app.error) == 0
+    assert answer(app) == "Rose"
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "headline", "detail"),
+    [
+        (PLAIN_500, "error", "The server refused", "Internal Server Error"),
+        (Reply(400, {"error": "bad shape"}), "error", "The server refused", "bad shape"),
+        (
+            Reply(404, {"error": "Model flower not found"}),
+            "error",
+            "does not know this model",
+            "Model flower not found",
+        ),
+        (Reply(503, {"error": "loading"}), "error", "not ready", "loading"),
+        (Reply(401, {"error": "no token"}), "error", "did not let us in", "no token"),
+        (
+            Reply(200, b"<html>Welcome</html>", "text/html"),
+            "error",
+            "The answer is not what was agreed",
+            "flower",
+        ),
+        (
+            Reply(200, {"outputs": [tensor("predict", "INT64", [1], [0])]}),
+            "error",
+            "The answer is not what was agreed",
+            "predict_proba",
+        ),
+        (
+            Reply(200, {"outputs": [tensor("predict", "INT64", [2], [0, 1])]}),
+            "error",
+            "The answer is not what was agreed",
+            "predict",
+        ),
+    ],
+    ids=["500 text", "400", "404", "503", "401", "HTML", "an output missing", "two rows for one"],
+)
+def test_what_a_server_may_answer_instead(
+    open_page: OpenPage, server: V2Server, reply: Reply, kind: str, headline: str, detail: str
+) -> None:
+    """Each wrong answer has a headline that says whose fault it is, and the server's own words."""
+    server.models["flower"] = lambda _: reply
+    said = alert(open_page("predict", m="flower"), kind)
+    assert headline in said
+    assert detail in said
+
+
+def test_a_model_that_says_nothing_of_its_inputs(
+    open_page: OpenPage, server: V2Server, models_file: Path
+) -> None:
+    """Without a signature here and metadata there, the page says what to write."""
+    text = f"endpoints: {{test: {{url: '{server.url}'}}}}\nmodels: {{flower: {{endpoint: test}}}}\n"
+    models_file.write_text(text)
+    said = alert(open_page("predict"), "error")
+    assert "does not say what it takes" in said
+    assert "signature in the models file" in said
+
+
+def test_a_model_without_a_signature_takes_that_of_its_metadata(
+    open_page: OpenPage, server: V2Server, models_file: Path
+) -> None:
+    """Two numbers named by the server become two boxes, and its output is shown as it is."""
+    text = f"endpoints: {{test: {{url: '{server.url}'}}}}\nmodels: {{heavy: {{endpoint: test}}}}\n"
+    models_file.write_text(text)
+    server.replies["/v2/models/heavy"] = Reply(
+        body={
+            "name": "heavy",
+            "platform": "x",
+            "inputs": [{"name": "size", "datatype": "FP32", "shape": [-1, 2]}],
+            "outputs": [{"name": "predict", "datatype": "FP64", "shape": [-1, 2]}],
+        }
+    )
+    app = open_page("predict")
+    assert len(app.number_input) == 2
+    named(app.number_input, "x.heavy.size[1]").set_value(3.0).run()
+    assert server.inferences[-1]["inputs"][0]["data"] == [0.0, 3.0]
+    assert "[0.0,30.0]" in answer(app)
+
+
+def test_text_of_the_server_is_text(open_page: OpenPage, server: V2Server) -> None:
+    """A server's message can't draw pictures or links on the page."""
+    server.models["flower"] = lambda _: Reply(400, {"error": "![x](http://evil.test/x.png) <b>"})
+    app = open_page("predict", m="flower")
+    (found,) = app.error
+    assert "![x](http" not in found.value
+    assert "evil.test" in found.value
