@@ -62,9 +62,9 @@ def run_demo(wanted: Options) -> int:
         try:
             print("Starting MLServer and the dashboard", flush=True)
             children.append(server.start())
-            server.wait_until_ready()
-            # Now, so that the first look at the models finds them all.
             children.append(_start_dashboard(dashboard_python, wanted.port, models_file))
+            server.wait_until_ready(children)
+            # Last, since it looks at the models, and the first look should find them all.
             _wait_for_dashboard(children, wanted.port)
             print(_welcome(server, wanted.port), flush=True)
             _watch(*children)
