@@ -23,6 +23,7 @@ COLUMNS = 32
 ISLANDS = ["Biscoe", "Dream", "Torgersen"]
 SEXES = ["female", "male"]
 ROW = [5.1, 3.5, 1.4, 0.2]
+AT_ONCE = (1, 4, 16, 64)
 FLOATS = [f"f{at}" for at in range(5)]
 
 
@@ -41,8 +42,13 @@ def frame_rows() -> int:
     return 5_000 if is_quick() else 100_000
 
 
+def turns() -> int:
+    """How many calls, one after the other, each thread or task makes in one measurement."""
+    return 2 if is_quick() else 8
+
+
 def url() -> str:
-    """The server of the client benchmark."""
+    """The server of the benchmarks that make calls."""
     return os.environ["BENCH_URL"]
 
 
@@ -119,6 +125,11 @@ def _of_frame(body: bytes) -> bytes:
     return orjson.dumps([[one["name"], np.ravel(one["data"]).tolist()] for one in inputs])
 
 
+def _of_labels(labels: Any) -> bytes:
+    """The one label that all calls were answered with, and how many there were."""
+    return f"{sorted(set(map(str, labels)))} {len(labels)}".encode()
+
+
 def _of_label(answer: Any) -> bytes:
     """A label, or (by hand) the whole answer of `requests`, whose first output holds it."""
     label = answer.json()["outputs"][0]["data"][0] if hasattr(answer, "json") else answer
@@ -134,4 +145,5 @@ _READERS: dict[str, Callable[[Any], bytes]] = {
     "hard_frame_to_json": _of_frame,
     "one_row": _of_label,
     "one_row_model": _of_label,
+    **{f"at_once_{count}": _of_labels for count in AT_ONCE},
 }

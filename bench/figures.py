@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.processes import BY_HAND, KSERVE_SDK, MLSERVER, OWN, TRITON, Side
+from bench.data import AT_ONCE
+from bench.processes import BY_HAND, HTTPX, KSERVE_SDK, MLSERVER, OWN, TRITON, Side
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,19 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """`count` threads get at least the part `least` of `count` times the answers that one gets, by the clock."""
+
+    count: int
+    least: float
+
+    @property
+    def operation(self) -> str:
+        """The operation that is measured."""
+        return f"at_once_{self.count}"
+
+
+@dataclass(frozen=True)
 class Limit:
     """A bound on what importing the package costs, over a bare Python."""
 
@@ -48,6 +62,8 @@ TITLES = {
     "hard_frame_to_json": "the same, all digits and a text of its own in each row",
     "one_row": "one row, warm connection: call of the protocol",
     "one_row_model": "one row, warm connection: Model.predict",
+    "at_once_1": "one row at a time, answered after 50 ms",
+    **{f"at_once_{n}": f"{n} rows at a time, answered after 50 ms" for n in AT_ONCE[1:]},
 }
 OPERATIONS = {
     "codec": (
@@ -59,6 +75,7 @@ OPERATIONS = {
         "hard_frame_to_json",
     ),
     "client": ("one_row", "one_row_model"),
+    "threads": tuple(f"at_once_{count}" for count in AT_ONCE),
 }
 FIGURES = (
     Figure("tensor_to_json", OWN, BY_HAND, most=1.15),
@@ -70,8 +87,12 @@ FIGURES = (
     Figure("frame_to_json", OWN, BY_HAND, most=1.2),
     Figure("frame_to_json", MLSERVER, OWN, least=4),
     Figure("one_row", OWN, BY_HAND, most=1.0),
+    Figure("at_once_16", OWN, BY_HAND, most=1.0),
+    Figure("at_once_16", OWN, HTTPX, most=1.0),
 )
+SCALINGS = (Scaling(4, 0.9), Scaling(16, 0.85), Scaling(64, 0.5))
 IMPORT_LIMITS = (
     Limit("import kserve_client: time", "s", 0.35, "s"),
-    Limit("import kserve_client: memory", "mib", 60, "MiB"),
+    Limit("InferenceClient: time over that of its libraries", "client_to_others", 1.5, "×"),
+    Limit("every public name: memory", "whole_mib", 60, "MiB"),
 )

@@ -11,9 +11,11 @@ from statistics import median
 from typing import Any
 
 from bench import importing, server
-from bench.figures import FIGURES, IMPORT_LIMITS, OPERATIONS, TITLES
-from bench.processes import ALL, BY_HAND, Process, SideError, started
+from bench.figures import FIGURES, IMPORT_LIMITS, OPERATIONS, SCALINGS, TITLES
+from bench.processes import ALL, BY_HAND, OWN, Process, SideError, started
 
+# How long the server of the threads takes for an answer, as a small model on a busy machine does.
+WAIT_S = 0.05
 Samples = dict[str, list[dict[str, float]]]
 
 
@@ -57,7 +59,24 @@ class Results:
                 found.append(f"{what} was not measured")
             elif not figure.holds(ratio):
                 found.append(f"{what} is {ratio:.2f}, not {figure.limit}")
-        return found + self._import_shortfalls()
+        return found + self._scaling_shortfalls() + self._import_shortfalls()
+
+    def scaling(self, count: int, side: str) -> float:
+        """The calls of a second with `count` at once, as a part of `count` times those one by one."""
+        alone, together = (
+            self.median_ms(f"at_once_{calls}", side, "wall_ms") for calls in (1, count)
+        )
+        return alone / (count * together)
+
+    def _scaling_shortfalls(self) -> list[str]:
+        if self.name != "threads":
+            return []
+        parts = [(scaling, self.scaling(scaling.count, OWN.name)) for scaling in SCALINGS]
+        return [
+            f"{TITLES[scaling.operation]}: {part:.2f} of linear, not >= {scaling.least:g}"
+            for scaling, part in parts
+            if part < scaling.least
+        ]
 
     def _import_shortfalls(self) -> list[str]:
         if not self.importing:
@@ -133,9 +152,10 @@ def measure(name: str, *, rounds: int, is_quick: bool) -> Results:
     if name == "codec":
         _run(results, variables)
         return results
-    with server.running() as url:
+    with server.running(WAIT_S if name == "threads" else 0.0) as url:
         _run(results, {**variables, "BENCH_URL": url})
-    results.importing = importing.measure(rounds)
+    if name == "client":
+        results.importing = importing.measure(rounds)
     return results
 
 

@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from bench.worker import WITHOUT_SIMDJSON
 
+# numpy's threads would wait for each other on a busy machine; no operation here needs them.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 ROOT = Path(__file__).resolve().parent.parent
 MLSERVER_PYTHON = "KSERVE_CLIENT_MLSERVER_PYTHON"
 KSERVE_PYTHON = "KSERVE_CLIENT_KSERVE_PYTHON"
@@ -44,7 +46,9 @@ KSERVE_SDK = Side("KServe SDK", "kserve_sdk", KSERVE_PYTHON)
 TRITON = Side("tritonclient", "triton", MLSERVER_PYTHON)
 MLSERVER = Side("MLServer codecs", "mlserver_codecs", MLSERVER_PYTHON)
 MLSERVER_TEXTS = Side("MLServer codecs, use_bytes=False", "mlserver_texts", MLSERVER_PYTHON)
-ALL = (OWN, BY_HAND, PLAIN, KSERVE_SDK, TRITON, MLSERVER, MLSERVER_TEXTS)
+AIOHTTP = Side("asyncio with aiohttp, by hand", "aiohttp_tasks", MLSERVER_PYTHON)
+HTTPX = Side("asyncio with httpx, by hand", "httpx_tasks", KSERVE_PYTHON)
+ALL = (OWN, BY_HAND, PLAIN, KSERVE_SDK, TRITON, MLSERVER, MLSERVER_TEXTS, AIOHTTP, HTTPX)
 
 
 def _inherited() -> dict[str, str]:
@@ -109,8 +113,6 @@ class Process:
 @contextlib.contextmanager
 def started(sides: Sequence[Side], variables: Mapping[str, str]) -> Iterator[list[Process]]:
     """Start the sides that have an environment, all on one thread each, and end them with the block."""
-    # numpy's threads would wait for each other on a busy machine; no operation here needs them.
-    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with contextlib.ExitStack() as stack:
         there = [side for side in sides if side.python]
-        yield [stack.enter_context(Process(side, {**threads, **variables})) for side in there]
+        yield [stack.enter_context(Process(side, {**ONE_THREAD, **variables})) for side in there]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.figures import FIGURES, IMPORT_LIMITS, TITLES
-from bench.importing import OTHERS
+from bench.figures import FIGURES, IMPORT_LIMITS, SCALINGS, TITLES
+from bench.importing import KEYS, STATEMENTS
 from bench.measuring import Results, processor
-from bench.processes import BY_HAND
+from bench.processes import BY_HAND, OWN
 
 
 def lines(results: Results) -> Iterator[str]:
@@ -18,6 +18,8 @@ def lines(results: Results) -> Iterator[str]:
         yield f"  {side}: {', '.join(' '.join(pair) for pair in versions.items())}"
     for operation in results.samples:
         yield from _operation(results, operation)
+    if results.name == "threads":
+        yield from _scaling(results)
     if results.importing:
         yield from _importing(results)
 
@@ -45,11 +47,29 @@ def _figures(results: Results, operation: str) -> Iterator[str]:
         yield f"  {figure.side.name} / {figure.other.name}: {shown} ({figure.limit}: {verdict})"
 
 
+def _scaling(results: Results) -> Iterator[str]:
+    counts = [scaling.count for scaling in SCALINGS]
+    yield ""
+    yield f"| part of linear, by the clock | {' | '.join(f'{count} at once' for count in counts)} |"
+    yield f"|---|{'---:|' * len(counts)}"
+    for side in results.samples["at_once_1"]:
+        shown = " | ".join(f"{results.scaling(count, side):.2f}" for count in counts)
+        yield f"| {side} | {shown} |"
+    for scaling in SCALINGS:
+        part = results.scaling(scaling.count, OWN.name)
+        verdict = "reached" if part >= scaling.least else "NOT REACHED"
+        yield f"  {OWN.name}, {scaling.count} at once: {part:.2f} (>= {scaling.least:g}: {verdict})"
+
+
 def _importing(results: Results) -> Iterator[str]:
     yield ""
     for limit in IMPORT_LIMITS:
         value = results.importing[limit.key]
         verdict = "reached" if value < limit.most else "NOT REACHED"
         yield f"{limit.name} {value:.2f} {limit.unit} (< {limit.most:g}: {verdict})"
-    yield f"import kserve_client: {results.importing['wall_s']:.2f} s by the clock"
-    yield f"import {OTHERS}: {results.importing['others_s']:.2f} s without it"
+    yield ""
+    yield "| | processor s | clock s | MiB |"
+    yield "|---|---:|---:|---:|"
+    for start, statement in STATEMENTS.items():
+        cpu, wall, mib = (results.importing[start + key] for key in KEYS)
+        yield f"| {statement} | {cpu:.3f} | {wall:.3f} | {mib:.0f} |"

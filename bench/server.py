@@ -1,7 +1,7 @@
-"""The server of the client benchmark, in a process of its own: `python -m bench.server`, prints its port.
+"""The server of the benchmarks that make calls, in a process of its own: `python -m bench.server WAIT_S`.
 
-It answers every request at once, over kept-alive connections, with what MLServer 1.7.1 answers for one row
-of iris, so that what is measured is the client.
+It prints its port, and answers every request after so many seconds, over kept-alive connections, with what
+MLServer 1.7.1 answers for one row of iris, so that what is measured is the client.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 from bench.processes import ROOT
 
@@ -38,27 +39,31 @@ _HEAD = (
 ).encode()
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(
+    wait_s: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
             await reader.readexactly(int(length[1]) if length else 0)
+            if wait_s:
+                await asyncio.sleep(wait_s)
             writer.write(_HEAD + _BODY)
     writer.close()
 
 
-async def _serve() -> None:
-    server = await asyncio.start_server(_answer, LOOPBACK, 0)
+async def _serve(wait_s: float) -> None:
+    server = await asyncio.start_server(partial(_answer, wait_s), LOOPBACK, 0, backlog=256)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
-    """Start the server; give its URL, end it with the block."""
-    command = [sys.executable, "-m", "bench.server"]
+def running(wait_s: float = 0.0) -> Iterator[str]:
+    """Start the server, which waits before each answer; give its URL, end it with the block."""
+    command = [sys.executable, "-m", "bench.server", str(wait_s)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 - ourselves
         assert child.stdout is not None
         try:
@@ -68,4 +73,4 @@ def running() -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(float(sys.argv[1])))

@@ -48,14 +48,18 @@ class Side:
         return data.proof(operation, call())
 
     def sample(self, operation: str, least_s: float) -> dict[str, float]:
-        """Mean time of one call in milliseconds: of the processor, all threads, and of the clock."""
+        """Mean time of one call in milliseconds: of the processor, all threads, and of the clock.
+
+        An operation of many inferences says how many in `inferences`: the time is that of one of them.
+        """
         call, calls = self._prepared(operation, least_s)
         gc.collect()
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(calls):
             call()
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        return {"cpu_ms": cpu * 1000 / calls, "wall_ms": wall * 1000 / calls, "calls": calls}
+        count = calls * getattr(call, "inferences", 1)
+        return {"cpu_ms": cpu * 1000 / count, "wall_ms": wall * 1000 / count, "calls": count}
 
     def _prepared(self, operation: str, least_s: float) -> tuple[Callable[[], Any], int]:
         if operation not in self._ready:

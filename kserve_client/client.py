@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar, Unpack
 from urllib.parse import quote
@@ -26,9 +25,9 @@ from kserve_client.errors import (
 from kserve_client.events import OnEvent
 from kserve_client.servers import PROFILES, ServerProfile, profile_of
 from kserve_client.tensors import InferRequest, InferResponse, Parameter, Tensor
-from kserve_client.transport import Answer, Options, Transport, refusal
+from kserve_client.transport import Answer, Options, Transport
 from kserve_client.wire.body import depends_on_server, head_of, read_body, write_body
-from kserve_client.wire.json import CONTENT_TYPE, parse_object, parse_value
+from kserve_client.wire.json import CONTENT_TYPE, invalid, parse_object, parse_value
 
 
 def _or_empty(kind: type[Any]) -> BeforeValidator:
@@ -120,9 +119,10 @@ class InferenceClient:
     """Calls one endpoint; may be shared between threads.
 
     `endpoint` is an Endpoint or a base URL such as `http://localhost:8080`; `token` a bearer token
-    for the latter. Every method raises NoAnswerError when no whole answer came, ServerError when
-    the server said no, InvalidAnswerError when the answer is not V2. `on_event` is called with a CallEvent
-    after each call, in its thread; a `transport` of your own has its own.
+    for the latter. Every method that asks the server takes a `token` too: a bearer token for this call
+    alone, instead of the endpoint's auth, kept nowhere. Each raises NoAnswerError when no whole answer
+    came, ServerError when the server said no, InvalidAnswerError when the answer is not V2. `on_event` is
+    called with a CallEvent after each call, in its thread; a `transport` of your own has its own.
     """
 
     def __init__(
@@ -164,8 +164,7 @@ class InferenceClient:
     def _asked_profile(self, token: str | None) -> ServerProfile:
         if self._profile is None:
             try:
-                told = self._metadata(ServerMetadata, "/v2", token=token)
-                self._profile = profile_of(told.name)
+                self._profile = profile_of(self.server_metadata(token=token).name)
             except NoAnswerError:
                 return PROFILES["generic"]
             except (ServerError, InvalidAnswerError) as error:
@@ -174,26 +173,31 @@ class InferenceClient:
                 self._profile = PROFILES["generic"]
         return self._profile
 
-    def is_server_live(self) -> bool:
+    def is_server_live(self, *, token: str | None = None) -> bool:
         """Whether the server process answers (`GET v2/health/live`), by status alone."""
-        return self._is_ok("/v2/health/live")
+        return self._is_ok("/v2/health/live", token)
 
-    def is_server_ready(self) -> bool:
+    def is_server_ready(self, *, token: str | None = None) -> bool:
         """Whether the server takes requests (`GET v2/health/ready`), by status alone."""
-        return self._is_ok("/v2/health/ready")
+        return self._is_ok("/v2/health/ready", token)
 
-    def is_model_ready(self, model_name: str, model_version: str | None = None) -> bool:
+    def is_model_ready(
+        self, model_name: str, model_version: str | None = None, *, token: str | None = None
+    ) -> bool:
         """Whether a model takes requests, by status alone; an unknown model is not ready."""
-        return self._is_ok(f"{model_path(model_name, model_version)}/ready")
+        return self._is_ok(f"{model_path(model_name, model_version)}/ready", token)
 
-    def server_metadata(self) -> ServerMetadata:
+    def server_metadata(self, *, token: str | None = None) -> ServerMetadata:
         """Name, version and extensions of the server (`GET v2`)."""
         # Not "/v2/": MLServer and KServe redirect that.
-        return self._metadata(ServerMetadata, "/v2")
+        return self._ask("GET", "/v2", _reader_of(ServerMetadata), token=token)[1]
 
-    def model_metadata(self, model_name: str, model_version: str | None = None) -> ModelMetadata:
+    def model_metadata(
+        self, model_name: str, model_version: str | None = None, *, token: str | None = None
+    ) -> ModelMetadata:
         """Inputs, outputs and versions of a model (`GET v2/models/M`)."""
-        return self._metadata(ModelMetadata, model_path(model_name, model_version))
+        path = model_path(model_name, model_version)
+        return self._ask("GET", path, _reader_of(ModelMetadata), token=token)[1]
 
     def infer(
         self,
@@ -209,8 +213,7 @@ class InferenceClient:
         """Run one inference (`POST v2/models/M/infer`) and return its outputs.
 
         `use_binary` says whether tensors travel binary; None leaves it to what the server is known to speak
-        and to what pays. Arrays of a binary answer are read-only views of its bytes. `token` is a bearer
-        token for this call alone, instead of the endpoint's auth.
+        and to what pays. Arrays of a binary answer are read-only views of its bytes.
         """
         return self.exchange(
             model_name,
@@ -236,9 +239,8 @@ class InferenceClient:
         """Run one inference and return it with the bytes that travelled and the time it took."""
         if not isinstance(request, InferRequest):
             request = InferRequest(tuple(request))
-        matters = depends_on_server(request) or self.endpoint.compress
-        is_open = self._profile is None and matters
-        profile = self._asked_profile(token) if is_open else self._profile or PROFILES["generic"]
+        matters = self.endpoint.compress or depends_on_server(request, use_binary=use_binary)
+        profile = self._asked_profile(token) if matters else self._profile or PROFILES["generic"]
         body = write_body(request, profile, use_binary=use_binary)
         path = f"{model_path(model_name, model_version)}/infer"
         sent = {**body.headers, **(headers or {})}
@@ -263,58 +265,74 @@ class InferenceClient:
             answer.attempts,
         )
 
-    def repository_index(self, *, ready: bool = False) -> list[RepositoryModel]:
+    def repository_index(
+        self, *, ready: bool = False, token: str | None = None
+    ) -> list[RepositoryModel]:
         """The models of the server's repository; `ready` leaves out those that take no requests.
 
         `POST v2/repository/index`, with `GET v2/models` for servers without it (KServe 0.21.0), which
         names the models alone.
         """
+        found = self._indexed(ready, token)
+        if found is not None:
+            return found
+        listed = self._ask("GET", "/v2/models", _listed_models, token=token)[1]
+        # One question each: the list says nothing of them.
+        return [m for m in listed if self.is_model_ready(m.name, token=token)] if ready else listed
+
+    def _indexed(self, ready: bool, token: str | None) -> list[RepositoryModel] | None:
+        """The index; None for a server that has none."""
+        if self._profile is not None and not self._profile.has_index:
+            return None
         # MLServer wants a JSON body, Triton takes one.
         body = b'{"ready":true}' if ready else b"{}"
-        answer = self.transport.exchange(
-            "POST", "/v2/repository/index", body=body, headers={"Content-Type": CONTENT_TYPE}
-        )
-        if answer.status in (404, 405, 501):
-            listed = self._listed_models()
-            # One question each: the list says nothing of them.
-            return [m for m in listed if self.is_model_ready(m.name)] if ready else listed
-        if not 200 <= answer.status < 300:
-            raise refusal(answer, f"POST /v2/repository/index on {self.endpoint.name}")
-        with self._naming("POST /v2/repository/index"):
-            return _validated_all(RepositoryModel, parse_value(answer.body), answer.body)
-
-    def _listed_models(self) -> list[RepositoryModel]:
-        answer = self.transport.send("GET", "/v2/models")
-        with self._naming("GET /v2/models"):
-            names = parse_object(answer.body).get("models")
-            if not isinstance(names, list):
-                raise InvalidAnswerError("the answer is not V2: it has no list of models")
-            return [RepositoryModel(name=str(name)) for name in names]
+        try:
+            return self._post("/v2/repository/index", body, _repository_models, token=token)
+        except ServerError as error:
+            if error.status not in (404, 405, 501):
+                raise
+            return None
 
     def load_model(
-        self, model_name: str, parameters: Mapping[str, Parameter] | None = None
+        self,
+        model_name: str,
+        parameters: Mapping[str, Parameter] | None = None,
+        *,
+        token: str | None = None,
     ) -> None:
         """Load a model into the server, or load it again (`POST v2/repository/models/M/load`)."""
-        self._repository(model_name, "load", parameters)
+        self._repository(model_name, "load", parameters, token)
 
     def unload_model(
-        self, model_name: str, parameters: Mapping[str, Parameter] | None = None
+        self,
+        model_name: str,
+        parameters: Mapping[str, Parameter] | None = None,
+        *,
+        token: str | None = None,
     ) -> None:
         """Take a model out of the server (`POST v2/repository/models/M/unload`).
 
         KServe's sklearnserver with one model can't load it again after that (seen on 0.21.0).
         """
-        self._repository(model_name, "unload", parameters)
+        self._repository(model_name, "unload", parameters, token)
 
     def _repository(
-        self, model_name: str, verb: str, parameters: Mapping[str, Parameter] | None
+        self,
+        model_name: str,
+        verb: str,
+        parameters: Mapping[str, Parameter] | None,
+        token: str | None,
     ) -> None:
         path = f"/v2/repository{model_path(model_name).removeprefix('/v2')}/{verb}"
         body = orjson.dumps({"parameters": dict(parameters)} if parameters else {})
-        self.transport.send("POST", path, body=body, headers={"Content-Type": CONTENT_TYPE})
+        self._post(path, body, lambda _: None, token=token)
 
     def model_statistics(
-        self, model_name: str | None = None, model_version: str | None = None
+        self,
+        model_name: str | None = None,
+        model_version: str | None = None,
+        *,
+        token: str | None = None,
     ) -> list[dict[str, Any]]:
         """What the server counted per model and version (`GET v2/models[/M]/stats`, Triton).
 
@@ -323,71 +341,73 @@ class InferenceClient:
         path = "/v2/models/stats"
         if model_name is not None:
             path = f"{model_path(model_name, model_version)}/stats"
-        answer = self.transport.send("GET", path)
-        with self._naming(f"GET {path}"):
-            found = parse_object(answer.body).get("model_stats")
-            if not isinstance(found, list):
-                raise InvalidAnswerError("the answer has no list of model_stats")
-            return found
+        return self._ask("GET", path, _statistics, token=token)[1]
 
-    def predict_v1(self, model_name: str, instances: Iterable[Any], **more: Any) -> list[Any]:
+    def predict_v1(
+        self, model_name: str, instances: Iterable[Any], *, token: str | None = None, **more: Any
+    ) -> list[Any]:
         """Ask a model that speaks V1 (`POST v1/models/M:predict`) and return its predictions.
 
         `instances` are the rows as JSON values; `more` goes beside them, e.g. `signature_name`.
         """
-        answer = self._v1(model_name, "predict", instances, more)
-        found = answer.get("predictions")
-        if not isinstance(found, list):
-            raise InvalidAnswerError(f"the V1 answer of {model_name!r} has no list of predictions")
-        return found
+        return self._v1(model_name, "predict", instances, more, _v1_predictions, token)
 
-    def explain_v1(self, model_name: str, instances: Iterable[Any], **more: Any) -> dict[str, Any]:
+    def explain_v1(
+        self, model_name: str, instances: Iterable[Any], *, token: str | None = None, **more: Any
+    ) -> dict[str, Any]:
         """Ask the explainer of a model (`POST v1/models/M:explain`) and return its answer as it is."""
-        return self._v1(model_name, "explain", instances, more)
+        return self._v1(model_name, "explain", instances, more, _object, token)
 
     def _v1(
-        self, model_name: str, verb: str, instances: Iterable[Any], more: Mapping[str, Any]
-    ) -> dict[str, Any]:
+        self,
+        model_name: str,
+        verb: str,
+        instances: Iterable[Any],
+        more: Mapping[str, Any],
+        parse: Callable[[Answer], T],
+        token: str | None,
+    ) -> T:
         path = f"/v1{model_path(model_name).removeprefix('/v2')}:{verb}"
         rows = instances if isinstance(instances, np.ndarray) else list(instances)
         try:
             body = orjson.dumps({**more, "instances": rows}, option=orjson.OPT_SERIALIZE_NUMPY)
         except orjson.JSONEncodeError as error:
             raise InputError(f"the instances have no form in JSON: {error}") from None
-        headers = {"Content-Type": CONTENT_TYPE}
-        return self._ask(
-            "POST", path, lambda answer: parse_object(answer.body), body=body, headers=headers
-        )[1]
+        return self._post(path, body, parse, token=token)
 
-    def _metadata(self, kind: type[M], path: str, *, token: str | None = None) -> M:
-        return self._ask("GET", path, lambda answer: _validated(kind, answer), token=token)[1]
+    def _post(
+        self, path: str, body: bytes, parse: Callable[[Answer], T], *, token: str | None
+    ) -> T:
+        """Send JSON; the answer, parsed."""
+        headers = {"Content-Type": CONTENT_TYPE}
+        return self._ask("POST", path, parse, body=body, headers=headers, token=token)[1]
 
     def _ask(
         self, method: str, path: str, parse: Callable[[Answer], T], **options: Unpack[Options]
     ) -> tuple[Answer, T]:
-        """Send a request and parse its answer; what can't be parsed is named after the request."""
+        """Send a request and parse its answer; what can't be parsed is named after the request.
+
+        Every call of a client goes this way.
+        """
 
         def read(answer: Answer) -> T:
-            with self._naming(f"{method} {path}"):
+            try:
                 return parse(answer)
+            except InvalidAnswerError as error:
+                what = f"{method} {path} on {self.endpoint.name}: {error}"
+                raise InvalidAnswerError(what, body=error.body) from None
 
         return self.transport.ask(method, path, read, **options)
 
-    @contextmanager
-    def _naming(self, what: str) -> Iterator[None]:
-        """Say which request a strange answer belongs to."""
-        try:
-            yield
-        except InvalidAnswerError as error:
-            where = f"{what} on {self.endpoint.name}"
-            raise InvalidAnswerError(f"{where}: {error}", body=error.body) from None
-
-    def _is_ok(self, path: str) -> bool:
+    def _is_ok(self, path: str, token: str | None) -> bool:
         """Not-ready statuses differ (400, 404, 503); only a missing right to ask is an error."""
-        answer = self.transport.exchange("GET", path, retries=0)
-        if answer.status in (401, 403) or 300 <= answer.status < 400:
-            raise refusal(answer, f"GET {path} on {self.endpoint.name}")
-        return 200 <= answer.status < 300
+        try:
+            self._ask("GET", path, lambda _: None, retries=0, token=token)
+        except AccessError:
+            raise
+        except ServerError:
+            return False
+        return True
 
 
 def model_path(model_name: str, model_version: str | None = None) -> str:
@@ -415,18 +435,39 @@ def _endpoint(url: str, token: str | None) -> Endpoint:
         raise ConfigurationError(f"the URL of the endpoint is wrong: {problem}") from None
 
 
-def _validated_all(kind: type[M], values: Any, body: bytes) -> list[M]:
+def _object(answer: Answer) -> dict[str, Any]:
+    return parse_object(answer.body)
+
+
+def _v1_predictions(answer: Answer) -> list[Any]:
+    return _list_in(answer, "predictions")
+
+
+def _statistics(answer: Answer) -> list[dict[str, Any]]:
+    return _list_in(answer, "model_stats")
+
+
+def _listed_models(answer: Answer) -> list[RepositoryModel]:
+    return [RepositoryModel(name=str(name)) for name in _list_in(answer, "models")]
+
+
+def _repository_models(answer: Answer) -> list[RepositoryModel]:
+    values = parse_value(answer.body)
     if not isinstance(values, list):
-        raise InvalidAnswerError("the answer is not V2: it is no list", body=_excerpt(body))
-    return [_checked(kind, value, body) for value in values]
+        invalid("it is no list", answer.body)
+    return [_checked(RepositoryModel, value, answer.body) for value in values]
 
 
-def _validated(kind: type[M], answer: Answer) -> M:
-    return _checked(kind, parse_object(answer.body), answer.body)
+def _list_in(answer: Answer, name: str) -> list[Any]:
+    found = parse_object(answer.body).get(name)
+    if not isinstance(found, list):
+        body = answer.body[:2000].decode(errors="replace")
+        raise InvalidAnswerError(f"the answer has no list of {name}", body=body)
+    return found
 
 
-def _excerpt(body: bytes) -> str:
-    return body[:2000].decode(errors="replace")
+def _reader_of(kind: type[M]) -> Callable[[Answer], M]:
+    return lambda answer: _checked(kind, parse_object(answer.body), answer.body)
 
 
 def _checked(kind: type[M], value: Any, body: bytes) -> M:
@@ -435,7 +476,4 @@ def _checked(kind: type[M], value: Any, body: bytes) -> M:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise InvalidAnswerError(
-            f"the answer is not V2: {where}: {first['msg']}",
-            body=_excerpt(body),
-        ) from None
+        invalid(f"{where}: {first['msg']}", body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,9 @@ class PredictionExchange:
 class Model:
     """A model that answers at an endpoint.
 
-    `name` is its name on the server. Without a `signature` the model's own V2 metadata is asked for
-    one, once. May be shared between threads.
+    `name` is its name on the server. Without a `signature`, `describe` is asked for one, once, with
+    the token of the call that needs it; left out, the model's own V2 metadata is asked. May be
+    shared between threads.
     """
 
     def __init__(
@@ -35,11 +37,13 @@ class Model:
         *,
         version: str | None = None,
         signature: Signature | None = None,
+        describe: Callable[[str | None], Signature | None] | None = None,
     ) -> None:
         self.client = client
         self.name = name
         self.version = version
         self._signature = signature
+        self._describe = describe or self._described_by_metadata
 
     def __repr__(self) -> str:
         return f"Model({self.name!r} on {self.client.endpoint.name})"
@@ -47,8 +51,12 @@ class Model:
     @property
     def signature(self) -> Signature:
         """What goes in and comes out. Raises ConfigurationError when nobody says it."""
+        return self._known_signature(None)
+
+    def _known_signature(self, token: str | None) -> Signature:
+        """The signature; the first one that needs it may ask for it with a token of their own."""
         if self._signature is None:
-            self._signature = from_metadata(self.metadata())
+            self._signature = self._describe(token)
         if self._signature is None:
             raise ConfigurationError(
                 f"model {self.name!r} does not say what it takes: its metadata names no inputs. "
@@ -56,36 +64,40 @@ class Model:
             )
         return self._signature
 
-    def metadata(self) -> ModelMetadata:
+    def _described_by_metadata(self, token: str | None) -> Signature | None:
+        return from_metadata(self.metadata(token=token))
+
+    def metadata(self, *, token: str | None = None) -> ModelMetadata:
         """The model's metadata as the server gives it."""
-        return self.client.model_metadata(self.name, self.version)
+        return self.client.model_metadata(self.name, self.version, token=token)
 
-    def is_ready(self) -> bool:
+    def is_ready(self, *, token: str | None = None) -> bool:
         """Whether the model takes requests."""
-        return self.client.is_model_ready(self.name, self.version)
+        return self.client.is_model_ready(self.name, self.version, token=token)
 
-    def build(self, rows: Any) -> InferRequest:
+    def build(self, rows: Any, *, token: str | None = None) -> InferRequest:
         """The request that `predict` would send.
 
         Raises RowsError or InputError for rows that don't fit.
         """
-        return request_of(self.signature, rows)
+        return request_of(self._known_signature(token), rows)
 
-    def predict(self, rows: Any) -> Predictions:
+    def predict(self, rows: Any, *, token: str | None = None) -> Predictions:
         """Predict one row (a mapping), rows (mappings), a DataFrame or an array [rows, features].
 
-        One prediction per row, in order. Raises RowsError, naming every cell that can't be read,
+        One prediction per row, in order. `token` is a bearer token for this call alone, instead of the
+        endpoint's auth, as in every method here. Raises RowsError, naming every cell that can't be read,
         before anything is sent; else what `InferenceClient.infer` raises.
         """
-        return self.exchange(rows).predictions
+        return self.exchange(rows, token=token).predictions
 
-    def exchange(self, rows: Any) -> PredictionExchange:
+    def exchange(self, rows: Any, *, token: str | None = None) -> PredictionExchange:
         """Predict, and keep the request and answer for people who want to see them."""
-        request = self.build(rows)
-        exchange = self.infer(request)
+        request = self.build(rows, token=token)
+        exchange = self.infer(request, token=token)
         count = request.inputs[0].shape[0]
         return PredictionExchange(Predictions(self.signature, exchange.response, count), exchange)
 
-    def infer(self, request: InferRequest) -> Exchange:
+    def infer(self, request: InferRequest, *, token: str | None = None) -> Exchange:
         """Send a request that is already built."""
-        return self.client.exchange(self.name, request, model_version=self.version)
+        return self.client.exchange(self.name, request, model_version=self.version, token=token)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
 
 from bench import data
+from bench.at_once import Threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +29,7 @@ def operations() -> dict[str, Callable[[], Callable[[], Any]]]:
         "frame_to_json": lambda: _frame_to_json(data.frame()),
         "hard_frame_to_json": lambda: _frame_to_json(data.hard_frame()),
         "one_row": _one_row,
+        **{f"at_once_{count}": partial(_at_once, count) for count in data.AT_ONCE},
     }
 
 
@@ -84,6 +88,18 @@ def _frame_to_json(frame: pd.DataFrame) -> Callable[[], Any]:
         return orjson.dumps({"inputs": inputs}, option=_OPTION)
 
     return write
+
+
+def _at_once(count: int) -> Callable[[], Any]:
+    """A session for each thread: `requests` promises nothing to threads that share one."""
+    own = threading.local()
+
+    def call() -> Any:
+        if not hasattr(own, "call"):
+            own.call = _one_row()
+        return own.call().json()["outputs"][0]["data"][0]
+
+    return Threads(count, call)
 
 
 def _one_row() -> Callable[[], Any]:

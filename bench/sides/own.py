@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bench import data
+from bench.at_once import Threads
 from kserve_client import InferenceClient, InferRequest, Model, Signature, Tensor
 from kserve_client.frames import request_of
 from kserve_client.wire import binary, json
@@ -26,6 +28,7 @@ def operations() -> dict[str, Callable[[], Callable[[], Any]]]:
         "hard_frame_to_json": lambda: _frame_to_json(data.hard_frame(), {"kind": "text"}),
         "one_row": _one_row,
         "one_row_model": _one_row_model,
+        **{f"at_once_{count}": partial(_at_once, count) for count in data.AT_ONCE},
     }
 
 
@@ -81,6 +84,10 @@ def _one_row() -> Callable[[], Any]:
         return client.infer("iris", [row]).output("predict").data.ravel()[0]
 
     return call
+
+
+def _at_once(count: int) -> Callable[[], Any]:
+    return Threads(count, _one_row())
 
 
 def _one_row_model() -> Callable[[], Any]:

@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 
 from requests.utils import get_environ_proxies, select_proxy
 
-from kserve_client.auth import Auth, BasicAuth, CookieAuth, OidcAuth, Place
 from kserve_client.endpoint import Endpoint
-from kserve_client.snippets.shell import way_to
-from kserve_client.wire.json import CONTENT_TYPE
+from kserve_client.snippets import Call
+from kserve_client.snippets.shell import options_of, way_to
 
 LONGEST_BODY_BYTES = 2000
 _PORTS = {"http": 80, "https": 443}
@@ -70,49 +69,17 @@ def handshake(endpoint: Endpoint, route: Route) -> str:
 
 def get(endpoint: Endpoint, route: Route, path: str) -> str:
     """Ask for a path and show status, headers and body."""
-    return " ".join([*_curl(endpoint, route), *way_to(endpoint, endpoint.url + path)])
+    return " ".join(_curl(Call(endpoint, path, method="GET"), route))
 
 
 def post(endpoint: Endpoint, route: Route, path: str, body: bytes) -> str:
     """Send a JSON body; a long one is named as a file."""
     data = body.decode() if len(body) <= LONGEST_BODY_BYTES else "@request.json"
-    words = [*_curl(endpoint, route), f"-H {quote(f'Content-Type: {CONTENT_TYPE}')}"]
-    return " ".join([*words, f"-d {quote(data)}", *way_to(endpoint, endpoint.url + path)])
+    # What stands for the body here only says that there is one, and that it is JSON.
+    return " ".join([*_curl(Call(endpoint, path, b"{}"), route), f"-d {quote(data)}"])
 
 
-def _curl(endpoint: Endpoint, route: Route) -> list[str]:
-    words = ["curl -sS -i -m 5"]
-    if route.proxy:
-        words.append(f"-x {quote(route.proxy)}")
-    if endpoint.host:
-        words.append(f"-H {quote(f'Host: {endpoint.host}')}")
-    if endpoint.auth:
-        words.append(_proof(endpoint.auth))
-    if endpoint.ca_file:
-        words.append(f"--cacert {quote(str(endpoint.ca_file))}")
-    if endpoint.client_cert_file:
-        words.append(f"--cert {quote(str(endpoint.client_cert_file))}")
-    if endpoint.client_key_file:
-        words.append(f"--key {quote(str(endpoint.client_key_file))}")
-    return words if endpoint.verify else [*words, "-k"]
-
-
-def _proof(auth: Auth) -> str:
-    """How the request proves who sends it; the token of a provider is a variable to fill in."""
-    if isinstance(auth, BasicAuth):
-        return f'-u {_user(auth)}:"{_word(auth.place, "PASSWORD")}"'
-    if isinstance(auth, CookieAuth):
-        return f'-H "Cookie: {auth.name}={_word(auth.place, "COOKIE")}"'
-    token = "$TOKEN" if isinstance(auth, OidcAuth) else _word(auth.place, "TOKEN")
-    return f'-H "Authorization: Bearer {token}"'
-
-
-def _user(auth: BasicAuth) -> str:
-    return quote(auth.user) if auth.user else f'"{_word(auth.user_place, "NAME")}"'
-
-
-def _word(place: Place, otherwise: str) -> str:
-    """The place of a secret, as it stands between double quotes in a shell."""
-    if place.env:
-        return f"${place.env}"
-    return f"$(cat {quote(str(place.file))})" if place.file else f"${otherwise}"
+def _curl(call: Call, route: Route) -> list[str]:
+    through = [f"-x {quote(route.proxy)}"] if route.proxy else []
+    url, *way = way_to(call.endpoint, call.endpoint.url + call.path)
+    return ["curl -sS -i -m 5", *through, *way, *options_of(call), url]

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
 
-from kserve_client.auth import Auth, BasicAuth, CookieAuth, OidcAuth
+from kserve_client.auth import Auth, BasicAuth, CookieAuth, OidcAuth, Place
 from kserve_client.snippets.call import Call
 from kserve_client.snippets.python_text import Called, Code, path_code, word
 from kserve_client.wire import binary, json
@@ -86,7 +86,7 @@ def headers_of(call: Call) -> list[Header]:
     if call.endpoint.host:
         found["host"] = Header("Host", call.endpoint.host)
     if call.endpoint.auth is not None:
-        proof = _proof_of(call.endpoint.auth)
+        proof = proof_of(call.endpoint.auth)
         found[proof.name.lower()] = proof
     return list((found | own_headers(call)).values())
 
@@ -100,7 +100,7 @@ def own_headers(call: Call) -> dict[str, Header]:
     return found | {name.lower(): _safe(name, value) for name, value in call.headers.items()}
 
 
-def _proof_of(auth: Auth) -> Header:
+def proof_of(auth: Auth) -> Header:
     """The header that proves who asks. Of user and password it needs base64, so that is a variable."""
     if isinstance(auth, BasicAuth):
         return Header("Authorization", "Basic ", Secret("env", "USER_AND_PASSWORD_IN_BASE64"))
@@ -110,11 +110,17 @@ def _proof_of(auth: Auth) -> Header:
 
 
 def _secret_of(auth: Auth, otherwise: str) -> Secret:
-    """Where the secret of an endpoint comes from; a variable when nobody else could read it."""
-    place = auth.place
-    if isinstance(auth, OidcAuth) or not (place.env or place.file):
-        return Secret("env", otherwise)
-    return Secret("env", place.env) if place.env else Secret("file", str(place.file))
+    """Where the secret of an endpoint comes from; the token of a provider is a variable to fill in."""
+    return (
+        Secret("env", otherwise) if isinstance(auth, OidcAuth) else secret_in(auth.place, otherwise)
+    )
+
+
+def secret_in(place: Place, otherwise: str) -> Secret:
+    """The secret of a place; a variable when nobody else could read it."""
+    if place.file:
+        return Secret("file", str(place.file))
+    return Secret("env", place.env or otherwise)
 
 
 def auth_code(auth: Auth) -> Called:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from shlex import quote
 from urllib.parse import urlsplit
 
+from kserve_client.auth import BasicAuth, Place
 from kserve_client.endpoint import Endpoint
 from kserve_client.snippets.call import Call
-from kserve_client.snippets.headers import headers_of
+from kserve_client.snippets.headers import Header, headers_of, proof_of, secret_in
 
 ANSWER_FILE = "answer.bin"
 
@@ -22,13 +23,30 @@ def curl(call: Call) -> str:
     words = [f"curl -sS {url}", *way]
     if call.method != ("POST" if call.body else "GET"):
         words.append(f"-X {quote(call.method)}")
-    words += _tls(call.endpoint)
-    words += [f"-H {header.in_shell}" for header in headers_of(call)]
+    words += options_of(call)
     if call.body:
         words.append(_body(call))
     if call.is_binary:
         words.append(f"-o {ANSWER_FILE}")
     return "\n".join([*call.file_note, " \\\n  ".join(words)])
+
+
+def options_of(call: Call) -> list[str]:
+    """What the settings of the endpoint and the headers of the call become. Secrets stand there by their places."""
+    return [*_tls(call.endpoint), *(_header(call, header) for header in headers_of(call))]
+
+
+def _header(call: Call, header: Header) -> str:
+    """User and password go as an option, so that nobody has to encode them."""
+    auth = call.endpoint.auth
+    if isinstance(auth, BasicAuth) and header == proof_of(auth):
+        user = quote(auth.user) if auth.user else _read(auth.user_place, "NAME")
+        return f"-u {user}:{_read(auth.place, 'PASSWORD')}"
+    return f"-H {header.in_shell}"
+
+
+def _read(place: Place, otherwise: str) -> str:
+    return f'"{secret_in(place, otherwise).in_shell}"'
 
 
 def way_to(endpoint: Endpoint, url: str) -> list[str]:

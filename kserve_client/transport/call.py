@@ -22,6 +22,7 @@ class Options(TypedDict, total=False):
     `body` travels as it is, gzipped when `compress` says so and it is large enough to pay. `headers`
     win over all others. `read_timeout_s` and `retries` replace those of the endpoint and transport.
     `token` is a bearer token for this call alone: it replaces the endpoint's auth and is kept nowhere.
+    `limit_bytes` is the largest body that is taken: a longer one is an InvalidAnswerError.
     """
 
     body: bytes | None
@@ -30,6 +31,7 @@ class Options(TypedDict, total=False):
     retries: int | None
     token: str | None
     compress: bool
+    limit_bytes: int | None
 
 
 class Request(requests.PreparedRequest):
@@ -78,6 +80,7 @@ class Call:
     deadline: float
     # The provider of the token that goes with it, when it proves itself in no other way.
     tokens: TokenSource | None = field(default=None, repr=False)
+    limit_bytes: int | None = None
     attempts: int = 0
     is_replayed: bool = False
     wants_new_connection: bool = False

@@ -119,9 +119,41 @@ class Adapter(HTTPAdapter):
         return response
 
 
+class _Lines:
+    """Reads the head of an answer, and remembers its last line."""
+
+    last: bytes = b""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def readline(self, limit: int) -> bytes:
+        self.last = self._file.readline(limit)
+        return self.last
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer with a whole head: Python takes one that is cut for one with fewer headers."""
+
+    fp: Any
+
+    def begin(self) -> None:
+        file = self.fp
+        self.fp = lines = _Lines(file)
+        super().begin()
+        if self.fp is lines:
+            self.fp = file
+        if not lines.last:
+            raise http.client.IncompleteRead(b"")
+
+
 class _WatchedConnection:
     """Marks the exception of a connection that had already given an answer and was then dropped."""
 
+    response_class: Any = _Answer
     answers = 0
 
     def connect(self) -> None:

@@ -71,6 +71,11 @@ def too_late(call: Call) -> NoAnswerInTimeError:
     )
 
 
+def too_large(call: Call) -> InvalidAnswerError:
+    """The answer is longer than anybody here reads."""
+    return InvalidAnswerError(f"{call.what}: the answer is larger than {call.limit_bytes:,} bytes")
+
+
 def lost(call: Call) -> ConnectionLostError:
     """The connection ended too early."""
     return ConnectionLostError(

@@ -38,6 +38,7 @@ from kserve_client.transport.failures import (
     ReusedConnectionDroppedError,
     failure,
     lost,
+    too_large,
     too_late,
 )
 from kserve_client.transport.retries import (
@@ -46,6 +47,7 @@ from kserve_client.transport.retries import (
     next_pause_s,
     pauses_of,
 )
+from kserve_client.transport.secrecy import hide, secrets_of, without_in_answer
 from kserve_client.transport.tls import warn_when_unchecked
 from kserve_client.transport.tokens import Token, TokenSource, token_source
 from kserve_client.transport.tracing import trace_headers
@@ -82,7 +84,7 @@ class Transport:
         endpoint: Endpoint,
         *,
         retries: int = DEFAULT_RETRIES,
-        pool_connections: int = 16,
+        pool_connections: int = 64,
         on_event: OnEvent | None = None,
     ) -> None:
         self.endpoint = endpoint
@@ -133,7 +135,7 @@ class Transport:
                 raise refusal(answer, call.what)
             found = read(answer)
         except KServeClientError as error:
-            self._tell(call, _outcome_of(error, call.request_id))
+            self._failed(call, error)
             raise
         self._tell(call, "ok")
         return answer, found
@@ -147,7 +149,7 @@ class Transport:
         try:
             answer = self._answer(call)
         except KServeClientError as error:
-            self._tell(call, _outcome_of(error, call.request_id))
+            self._failed(call, error)
             raise
         self._tell(call, "ok" if answer.is_ok else "refused")
         return answer
@@ -171,6 +173,7 @@ class Transport:
             started,
             started + endpoint.deadline_s,
             tokens,
+            options.get("limit_bytes"),
         )
 
     def _prepare(
@@ -274,9 +277,14 @@ class Transport:
             fresh_connection_wanted.reset(wanted)
         call.status = response.status_code
         elapsed_ms = (time.monotonic() - started) * 1000
-        return Answer(
+        answer = Answer(
             call.status, response.headers, body, elapsed_ms, call.attempts, call.request_id
         )
+        return answer if answer.is_ok else without_in_answer(_secrets_of(call), answer)
+
+    def _failed(self, call: Call, error: KServeClientError) -> None:
+        hide(_secrets_of(call), error)
+        self._tell(call, _outcome_of(error, call.request_id))
 
     def _tell(self, call: Call, outcome: Outcome | None) -> None:
         if outcome is None or not (self._on_event or _log.isEnabledFor(logging.DEBUG)):
@@ -302,6 +310,10 @@ class Transport:
 
 def _carry(call: Call, token: Token) -> None:
     call.request.headers.update(bearer_headers(token.text, "the provider's answer"))
+
+
+def _secrets_of(call: Call) -> tuple[str, ...]:
+    return secrets_of(call.request.headers)
 
 
 def _made_again(endpoint: Endpoint, settings: dict[str, Any]) -> Transport:
@@ -331,6 +343,7 @@ def _read(response: requests.Response, call: Call, wait_s: float) -> bytes:
 
 def _chunks(response: requests.Response, call: Call, wait_s: float) -> Iterator[bytes]:
     """What has come, as it comes: `iter_content` waits for whole blocks, past the deadline."""
+    come_bytes = 0
     while True:
         left_s = call.deadline - time.monotonic()
         if left_s <= 0:
@@ -340,6 +353,10 @@ def _chunks(response: requests.Response, call: Call, wait_s: float) -> Iterator[
         chunk = response.raw.read1(_READ_BYTES, decode_content=True)
         if not chunk:
             return
+        come_bytes += len(chunk)
+        if call.limit_bytes is not None and come_bytes > call.limit_bytes:
+            response.close()
+            raise too_large(call)
         yield chunk
 
 

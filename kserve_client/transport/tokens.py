@@ -12,7 +12,7 @@ import threading
 import time
 from concurrent.futures import Future
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -28,6 +28,7 @@ from kserve_client.errors import (
     ServerError,
 )
 from kserve_client.transport.answer import Answer, refusal
+from kserve_client.transport.secrecy import without_in_answer
 
 if TYPE_CHECKING:
     from kserve_client.transport.sender import Transport
@@ -140,7 +141,7 @@ class TokenSource:
         now = time.monotonic()
         answer = self._ask("POST", url, wait_s, body=body.encode(), headers=headers)
         if not answer.is_ok:
-            raise _refused(_without(secret, answer), url)
+            raise _refused(without_in_answer((secret,), answer), url)
         return _token_of(answer, url, now)
 
     def _found_token_url(self, wait_s: float) -> str:
@@ -200,14 +201,6 @@ def _waited(flight: Future[Token], wait_s: float) -> Token:
         raise NoAnswerError(f"no token within {wait_s:g} s, nor a refusal") from None
     except KServeClientError as error:
         raise copy(error) from None  # each call writes its own request id on it
-
-
-def _without(secret: str, answer: Answer) -> Answer:
-    """A provider's page may repeat what was sent."""
-    body = answer.body
-    for written in (secret, quote_plus(secret), json.dumps(secret)[1:-1]):
-        body = body.replace(written.encode(), b"[client secret]")
-    return replace(answer, body=body)
 
 
 def _refused(answer: Answer, url: str) -> KServeClientError:

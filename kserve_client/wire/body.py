@@ -38,9 +38,18 @@ class Body:
         }
 
 
-def depends_on_server(request: InferRequest) -> bool:
-    """Whether it matters which server the request goes to; a small request of plain numbers is JSON anyway."""
-    return _size_bytes(request) >= BINARY_FROM_BYTES or _wants_binary(request)
+def depends_on_server(request: InferRequest, *, use_binary: bool | None = None) -> bool:
+    """Whether its body differs from server to server.
+
+    A small request of plain numbers is JSON anyway. What is asked for in binary is the same everywhere, what
+    is asked for in JSON differs in half floats, NaN and infinity.
+    """
+    if use_binary:
+        return False
+    if _wants_binary(request):
+        return True
+    is_large = _size_bytes(request) >= BINARY_FROM_BYTES
+    return use_binary is None and (is_large or any(map(_is_wide_integer, request.inputs)))
 
 
 def write_body(
@@ -107,6 +116,14 @@ def _is_too_wide(tensor: Tensor, profile: ServerProfile) -> bool:
     if profile.json_integer_bits >= 64:
         return False
     return tensor.datatype in ("INT64", "UINT64", "FP64")
+
+
+def _is_wide_integer(tensor: Tensor) -> bool:
+    """Whether an integer needs more bits than the JSON of some server has. Of doubles that would be most."""
+    if tensor.datatype not in ("INT64", "UINT64") or not tensor.data.size:
+        return False
+    narrow = np.iinfo(np.int32)
+    return bool(tensor.data.min() < narrow.min or tensor.data.max() > narrow.max)
 
 
 def _check_json(tensor: Tensor, profile: ServerProfile) -> None:

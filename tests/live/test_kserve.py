@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,7 @@ from kserve_client import (
     ServerError,
     Signature,
     Tensor,
+    tracing,
 )
 from kserve_client.datatypes import DATATYPES
 from kserve_client.events import CallEvent
@@ -39,6 +41,7 @@ from kserve_client.transport import Transport
 from scripts import record
 from scripts.kserve_server import KServeServer
 from tests import needs
+from tests.live.relay import relay_to
 from tests.unit.conformance.recordings import RECORDED
 from tests.unit.conformance.schema import check_request, validator
 
@@ -212,6 +215,30 @@ def test_an_id_comes_back(client: InferenceClient) -> None:
     assert client.infer("iris", request).id == "request 1"
     echoed = client.infer("echo", request)
     assert dict(echoed.parameters) == {"note": "a", "n": 1, "x": 0.5}
+
+
+def test_a_trace_and_a_request_id_travel(server: KServeServer) -> None:
+    """They reach the model, whose answer names them, and the request's own id comes back."""
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with relay_to(server.url) as relay, InferenceClient(relay.url, token="t0ken") as traced:
+        with tracing(parent, "vendor=1"):
+            answer = traced.exchange("echo", InferRequest((TWO,), id="request 1"))
+        with pytest.raises(NotFoundError) as refused:
+            traced.model_metadata("nobody", token="another")
+    assert answer.response.id == "request 1"
+    told = answer.response.parameters
+    assert (told["traceparent"], told["x-request-id"]) == (
+        parent,
+        relay.seen[0].headers["x-request-id"],
+    )
+    sent = [
+        (seen.headers.get("traceparent"), seen.headers.get("tracestate")) for seen in relay.seen
+    ]
+    assert sent == [(parent, "vendor=1"), (None, None)]
+    ids = [seen.headers["x-request-id"] for seen in relay.seen]
+    assert len({uuid.UUID(one) for one in ids}) == 2
+    assert refused.value.request_id == ids[1]
+    assert [s.headers["authorization"] for s in relay.seen] == ["Bearer t0ken", "Bearer another"]
 
 
 def test_the_outputs_that_are_asked_for(client: InferenceClient) -> None:

@@ -6,6 +6,7 @@ Each docstring says the fact of the server that the test holds.
 from __future__ import annotations
 
 import gzip
+import uuid
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,9 +20,11 @@ from kserve_client import (
     RequestedOutput,
     ServerError,
     Tensor,
+    tracing,
 )
 from kserve_client.events import CallEvent
 from scripts.mlserver import MLServer
+from tests.live.relay import relay_to
 
 TWO = Tensor.of("input-0", [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]], datatype="FP32")
 MODELS = ["denoise", "digits", "iris", "penguin_mass", "penguins"]
@@ -97,6 +100,26 @@ def test_both_outputs_at_once(client: InferenceClient) -> None:
     assert got.id == "request 1"
     assert got.output("predict").data.tolist() == [[0], [2]]
     assert got.output("predict_proba").data.shape == (2, 3)
+
+
+def test_a_trace_and_a_request_id_travel(mlserver: MLServer) -> None:
+    """MLServer answers as without them, takes any token, and gives the request's own id back."""
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with relay_to(mlserver.url) as relay, InferenceClient(relay.url, token="t0ken") as traced:
+        with tracing(parent, "vendor=1"):
+            answer = traced.exchange("iris", InferRequest((TWO,), id="request 1"))
+        with pytest.raises(NotFoundError) as refused:
+            traced.model_metadata("nobody", token="another")
+    assert answer.response.id == "request 1"
+    assert answer.response.output("predict").data.tolist() == [[0], [2]]
+    sent = [
+        (seen.headers.get("traceparent"), seen.headers.get("tracestate")) for seen in relay.seen
+    ]
+    assert sent == [(parent, "vendor=1"), (None, None)]
+    ids = [seen.headers["x-request-id"] for seen in relay.seen]
+    assert len({uuid.UUID(one) for one in ids}) == 2
+    assert refused.value.request_id == ids[1]
+    assert [s.headers["authorization"] for s in relay.seen] == ["Bearer t0ken", "Bearer another"]
 
 
 def test_binary_is_refused(client: InferenceClient) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bench.figures import FIGURES, OPERATIONS, TITLES, Figure
 from bench.measuring import Results
-from bench.processes import BY_HAND, KSERVE_PYTHON, KSERVE_SDK, MLSERVER_PYTHON, OWN
+from bench.processes import BY_HAND, HTTPX, KSERVE_PYTHON, KSERVE_SDK, MLSERVER_PYTHON, OWN
 from tests.needs import kserve_python, mlserver_python
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +45,38 @@ def test_every_figure_that_falls_short_is_named() -> None:
         "DataFrame 100 000 × 10, mixed, to a JSON body: MLServer codecs / kserve_client was not measured"
         in slow
     )
+
+
+def at_once(ms: dict[int, float]) -> Results:
+    """Of each call, by the clock, with so many at once; none of the figures in processor time is of interest."""
+    found = Results("threads", rounds=1, is_quick=True)
+    sides = (OWN, BY_HAND, HTTPX)
+    for count, took in ms.items():
+        sample = {"cpu_ms": 1.0, "wall_ms": took}
+        found.samples[f"at_once_{count}"] = {side.name: [sample] for side in sides}
+    return found
+
+
+def test_threads_are_held_to_their_part_of_linear() -> None:
+    """Four at once that take a quarter of the time each are linear, whatever one takes."""
+    good = at_once({1: 52.0, 4: 13.0, 16: 3.25, 64: 1.0})
+    assert [good.scaling(count, OWN.name) for count in (4, 16, 64)] == [1.0, 1.0, 0.8125]
+    assert good.shortfalls() == []
+    slow = at_once({1: 52.0, 4: 13.0, 16: 6.5, 64: 1.0})
+    assert slow.shortfalls() == [
+        "16 rows at a time, answered after 50 ms: 0.50 of linear, not >= 0.85"
+    ]
+
+
+def test_the_import_is_held_to_its_limits() -> None:
+    """Its time, its share beside the libraries, its memory, and that pandas comes later."""
+    found = results(own_ms=0.9)
+    found.importing = {"s": 0.4, "client_to_others": 1.2, "whole_mib": 61.0, "has_pandas": True}
+    assert found.shortfalls()[-3:] == [
+        "import kserve_client: time is 0.40 s, not < 0.35",
+        "every public name: memory is 61.00 MiB, not < 60",
+        "importing it loads pandas",
+    ]
 
 
 def test_sides_that_disagree_fall_short() -> None:

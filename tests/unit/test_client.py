@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import responses
 
@@ -11,6 +12,7 @@ from kserve_client.endpoint import Endpoint
 from kserve_client.errors import (
     AccessError,
     ConfigurationError,
+    InputError,
     InvalidAnswerError,
     NotFoundError,
     NotReadyError,
@@ -83,16 +85,118 @@ def test_quoted_names_stay_quoted_on_the_wire(name: str) -> None:
         (lambda c: c.server_metadata(), "/v2"),
         (lambda c: c.model_metadata("iris"), "/v2/models/iris"),
         (lambda c: c.model_metadata("iris", "v1"), "/v2/models/iris/versions/v1"),
+        (lambda c: c.model_statistics(), "/v2/models/stats"),
+        (lambda c: c.model_statistics("iris"), "/v2/models/iris/stats"),
+        (lambda c: c.model_statistics("iris", "v1"), "/v2/models/iris/versions/v1/stats"),
     ],
 )
 def test_each_question_has_its_path(call: Any, path: str) -> None:
     """GET, without a body, and without a slash at the end, which servers redirect."""
     with responses.RequestsMock() as mock:
-        mock.get(URL + path, json={})
+        mock.get(URL + path, json={"model_stats": []})
         call(client())
         request = mock.calls[0].request
     assert (request.method, request.url, request.body) == ("GET", URL + path, None)
     assert "Content-Type" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("call", "path", "body"),
+    [
+        (lambda c: c.repository_index(), "/v2/repository/index", b"{}"),
+        (lambda c: c.repository_index(ready=True), "/v2/repository/index", b'{"ready":true}'),
+        (lambda c: c.load_model("a b"), "/v2/repository/models/a%20b/load", b"{}"),
+        (
+            lambda c: c.load_model("iris", {"config": "{}"}),
+            "/v2/repository/models/iris/load",
+            b'{"parameters":{"config":"{}"}}',
+        ),
+        (
+            lambda c: c.unload_model("iris", {"unload_dependents": True}),
+            "/v2/repository/models/iris/unload",
+            b'{"parameters":{"unload_dependents":true}}',
+        ),
+        (
+            lambda c: c.predict_v1("iris", np.array([[1.5, 2]]), signature_name="s"),
+            "/v1/models/iris:predict",
+            b'{"signature_name":"s","instances":[[1.5,2.0]]}',
+        ),
+        (
+            lambda c: c.explain_v1("iris", iter([{"b64": "AA=="}])),
+            "/v1/models/iris:explain",
+            b'{"instances":[{"b64":"AA=="}]}',
+        ),
+    ],
+)
+def test_each_command_has_its_path_and_body(call: Any, path: str, body: bytes) -> None:
+    """POST, always with a JSON body, which MLServer wants."""
+    answer = b"[]" if path.endswith("index") else b'{"predictions":[1]}'
+    with responses.RequestsMock() as mock:
+        mock.post(URL + path, body=answer)
+        call(client())
+        request = mock.calls[0].request
+    assert (request.url, request.body) == (URL + path, body)
+    assert request.headers["Content-Type"] == "application/json"
+
+
+def test_v1_answers() -> None:
+    """Predictions as a list, an explanation as it is."""
+    with responses.RequestsMock() as mock:
+        mock.post(f"{URL}/v1/models/iris:predict", json={"predictions": [[0.5], None]})
+        mock.post(f"{URL}/v1/models/iris:explain", json={"explanations": {"a": 1}})
+        assert client().predict_v1("iris", [[1], [2]]) == [[0.5], None]
+        assert client().explain_v1("iris", [[1]]) == {"explanations": {"a": 1}}
+
+
+def test_instances_without_a_form_in_json_are_the_callers() -> None:
+    """Nothing is sent."""
+    with pytest.raises(InputError, match="the instances have no form in JSON"):
+        client().predict_v1("iris", [object()])
+
+
+@pytest.mark.parametrize(
+    ("call", "path", "body", "why"),
+    [
+        (
+            lambda c: c.predict_v1("a", []),
+            "POST /v1/models/a:predict",
+            b"{}",
+            "no list of predictions",
+        ),
+        (lambda c: c.explain_v1("a", []), "POST /v1/models/a:explain", b"[]", "not a JSON object"),
+        (lambda c: c.model_statistics(), "GET /v2/models/stats", b"{}", "no list of model_stats"),
+        (lambda c: c.repository_index(), "POST /v2/repository/index", b"{}", "it is no list"),
+        (
+            lambda c: c.repository_index(),
+            "POST /v2/repository/index",
+            b"[{}]",
+            "name: Field required",
+        ),
+    ],
+)
+def test_an_answer_that_is_none_names_its_request(
+    call: Any, path: str, body: bytes, why: str
+) -> None:
+    """And keeps its body."""
+    method, _, way = path.partition(" ")
+    with responses.RequestsMock() as mock:
+        mock.add(method, URL + way, body)
+        with pytest.raises(InvalidAnswerError, match=f"^{path} on {URL}: .*{why}") as caught:
+            call(client())
+    assert caught.value.body == body.decode()
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_without_an_index_the_models_are_listed(status: int) -> None:
+    """Any other refusal is told."""
+    with responses.RequestsMock() as mock:
+        mock.post(f"{URL}/v2/repository/index", status=status)
+        mock.get(f"{URL}/v2/models", json={"models": ["iris"]})
+        assert [model.name for model in client().repository_index()] == ["iris"]
+    with responses.RequestsMock() as mock:
+        mock.post(f"{URL}/v2/repository/index", status=500)
+        with pytest.raises(ServerError):
+            client().repository_index()
 
 
 def test_a_base_url_with_a_path_is_kept() -> None:

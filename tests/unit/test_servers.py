@@ -62,6 +62,37 @@ def test_the_server_is_asked_once_and_only_when_it_matters() -> None:
         assert sent["Inference-Header-Content-Length"].isdigit()
 
 
+@pytest.mark.parametrize(
+    ("use_binary", "kind"), [(True, "application/octet-stream"), (False, "application/json")]
+)
+def test_a_server_is_not_asked_for_what_the_caller_decides(use_binary: bool, kind: str) -> None:
+    """One request, where it would have been two."""
+    with responses.RequestsMock() as mock:
+        mock.post("http://m/v2/models/iris/infer", json={"outputs": [OUTPUT]})
+        InferenceClient("http://m").infer("iris", large(), use_binary=use_binary)
+        assert [call.request.headers["Content-Type"] for call in mock.calls] == [kind]
+
+
+def test_wide_integers_reach_ovms_exactly() -> None:
+    """Its JSON reads 32 bits, so a server is asked for its name before it gets more."""
+    with responses.RequestsMock() as mock:
+        mock.get("http://m/v2", json={"name": "OpenVINO Model Server", "version": "2026"})
+        mock.post("http://m/v2/models/iris/infer", json={"outputs": [OUTPUT]})
+        InferenceClient("http://m").infer("iris", [Tensor.of("x", [2**53 + 1])])
+        body = mock.calls[-1].request.body
+    assert isinstance(body, bytes)
+    assert body.endswith((2**53 + 1).to_bytes(8, "little"))
+
+
+def test_a_server_without_an_index_is_not_asked_for_one() -> None:
+    """Where it is known to have none; KServe lists its models elsewhere."""
+    with responses.RequestsMock() as mock:
+        mock.get("http://m/v2/models", json={"models": ["iris"]})
+        client = InferenceClient(Endpoint(url="http://m", server="kserve"))
+        assert [model.name for model in client.repository_index()] == ["iris"]
+        assert len(mock.calls) == 1
+
+
 def test_a_named_server_is_not_asked() -> None:
     """The endpoint overrides what the server would say."""
     with responses.RequestsMock() as mock:

@@ -12,6 +12,7 @@ import pytest
 from kserve_client import snippets
 from kserve_client.endpoint import Endpoint
 from kserve_client.snippets import Call
+from kserve_client.transport import Transport
 from tests import needs
 from tests.unit.certificates import make_authority
 from tests.unit.fault_server import fault_server, http
@@ -34,9 +35,15 @@ def run(line: str) -> bytes:
     [
         (
             {"type": "basic", "user": "me", "password": "s3cret"},
-            '"Authorization: Basic $USER_AND_PASSWORD_IN_BASE64"',
+            '-u me:"$PASSWORD"',
             '"Basic " + os.environ["USER_AND_PASSWORD_IN_BASE64"]',
             'BasicAuth(user="me", password_env="PASSWORD")',
+        ),
+        (
+            {"type": "basic", "user_env": "WHO", "password_file": "/run/pass word"},
+            '-u "$WHO":"$(cat \'/run/pass word\')"',
+            '"Basic " + os.environ["USER_AND_PASSWORD_IN_BASE64"]',
+            'BasicAuth(user_env="WHO", password_file=Path("/run/pass word"))',
         ),
         (
             {"type": "cookie", "name": "session", "env": "SESSION"},
@@ -74,6 +81,20 @@ def test_each_kind_of_auth_is_written(
     assert in_ours in snippets.python_client(made)
     shown = snippets.curl(made) + snippets.python_requests(made) + snippets.python_client(made)
     assert "s3cret" not in shown
+
+
+def test_curl_shows_user_and_password_as_this_client_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both encode them in UTF-8; a header of the call goes before them."""
+    monkeypatch.setenv("PASSWORD", "pass $wörd:1")
+    settings = {"type": "basic", "user": "a b", "password": "pass $wörd:1"}
+    with fault_server(lambda w: (w.read(), w.write(http()))[1]) as server:
+        made = call(url=server.url, auth=settings)
+        run(snippets.curl(made))
+        Transport(made.endpoint).send("GET", made.path)
+        own = Call(made.endpoint, made.path, headers={"Authorization": "Bearer x"}, method="GET")
+        assert "-u" not in snippets.curl(own)
+    by_curl, by_us = (seen.headers["authorization"] for seen in server.seen)
+    assert by_curl == by_us == "Basic YSBiOnBhc3MgJHfDtnJkOjE="
 
 
 def test_curl_goes_as_this_client_does(tmp_path: Path) -> None:

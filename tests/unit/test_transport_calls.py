@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import logging
 import sys
@@ -134,6 +135,18 @@ def test_a_trace_belongs_to_its_thread() -> None:
         with tracing(PARENT), ThreadPoolExecutor(1) as pool:
             pool.submit(client.send, "GET", "/v2").result()
     assert "traceparent" not in server.seen[0].headers
+
+
+def test_a_trace_goes_into_the_threads_of_a_task() -> None:
+    """`asyncio.to_thread` takes the task's context along, as docs/threads.md says."""
+
+    async def call(client: Transport) -> None:
+        with tracing(PARENT):
+            await asyncio.to_thread(client.send, "GET", "/v2")
+
+    with fault_server(stays) as server:
+        asyncio.run(call(transport(server)))
+    assert server.seen[0].headers["traceparent"] == PARENT
 
 
 @pytest.mark.parametrize(

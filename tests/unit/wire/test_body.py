@@ -107,9 +107,24 @@ def test_fp16_in_json_goes_to_mlserver_and_to_who_says_nothing() -> None:
 
 
 def test_only_what_matters_asks_the_server() -> None:
-    """A small request of plain numbers is JSON anyway."""
+    """A small request of plain numbers is JSON anyway; one with wide integers is not, for OVMS."""
     assert not depends_on_server(SMALL)
     assert depends_on_server(LARGE)
+    assert not depends_on_server(one("INT64", -(2**31), 2**31 - 1))
+    assert depends_on_server(one("INT64", 2**31))
+    assert depends_on_server(one("INT64", -(2**31) - 1))
+    assert depends_on_server(one("UINT64", 2**63))
+    assert not depends_on_server(InferRequest((Tensor.of("x", [], datatype="INT64"),)))
+
+
+def test_what_the_caller_asks_for_need_not_be_asked() -> None:
+    """Binary is the same everywhere; JSON is not for NaN and half floats, which Triton and others read differently."""
+    for request_ in (SMALL, LARGE, one("FP32", np.nan), one("INT64", 2**40)):
+        assert not depends_on_server(request_, use_binary=True)
+    assert not depends_on_server(LARGE, use_binary=False)
+    assert not depends_on_server(one("INT64", 2**40), use_binary=False)
+    assert depends_on_server(one("FP32", np.nan), use_binary=False)
+    assert depends_on_server(one("FP16", 1.0), use_binary=False)
 
 
 def test_an_answer_is_read_by_its_headers() -> None:
