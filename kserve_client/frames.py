@@ -35,8 +35,8 @@ Rows = "Mapping[str, Any] | Iterable[Mapping[str, Any]] | NDArray[Any] | pd.Data
 MISSING_TEXTS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 LONGEST_INTEGER = 20  # digits; UINT64 has as many
 TEXTS_REMEMBERED = 10_000
-_TRUE = frozenset({"true", "yes", "y", "1", "on"})
-_FALSE = frozenset({"false", "no", "n", "0", "off"})
+TRUE_TEXTS = frozenset({"true", "yes", "y", "1", "on"})
+FALSE_TEXTS = frozenset({"false", "no", "n", "0", "off"})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -53,7 +53,14 @@ class Encoded:
 
 
 class _BadCellError(Exception):
-    """One cell can't be read; its text is the problem."""
+    """One cell can't be read; its text is the problem, after the `cell` where it names one.
+
+    `without_cell` is the same for people who must not see what is in the cell.
+    """
+
+    def __init__(self, problem: str, *, cell: str = "", without_cell: str = "") -> None:
+        super().__init__(f"{cell} {problem}" if cell else problem)
+        self.without_cell = without_cell or (f"the value {problem}" if cell else problem)
 
 
 def table_of(rows: Any, signature: Signature) -> Table:
@@ -242,6 +249,25 @@ def request_of(signature: Signature, rows: Any) -> InferRequest:
     return build_request(signature, encoded.inputs)
 
 
+def read_cell(feature: Feature, target: Datatype, cell: Any) -> Any:
+    """Read one cell as it would travel. Raises RowsError, which calls it row 1."""
+    try:
+        return _cell_reader(feature, target)(cell)
+    except _BadCellError as problem:
+        raise RowsError([_issue(0, feature, problem)]) from None
+
+
+def is_missing(feature: Feature, cell: Any) -> bool:
+    """Whether a cell of this feature says that there is no value: None, NaN, "" or a word for it."""
+    return _is_missing(cell, _missing_words(feature))
+
+
+def _issue(row: int, feature: Feature, problem: _BadCellError) -> RowIssue:
+    """What is wrong with a cell; what a person must not see is not repeated."""
+    words = problem.without_cell if feature.sensitive else str(problem)
+    return RowIssue(row, feature.name, words)
+
+
 def _tensors(signature: Signature, arrays: list[NDArray[Any]]) -> tuple[Tensor, ...]:
     if signature.layout == "tensor":
         first = arrays[0]
@@ -402,7 +428,7 @@ def _slow_column(
         try:
             values[row] = read_text(cell) if type(cell) is str else read(cell)
         except _BadCellError as problem:
-            issues.append(RowIssue(row, feature.name, str(problem)))
+            issues.append(_issue(row, feature, problem))
     return values, issues
 
 
@@ -489,30 +515,29 @@ def _text_of(cell: Any) -> str:
 
 def _read_number(cell: Any, target: Datatype) -> float:
     if isinstance(cell, bool | np.bool_):
-        raise _BadCellError(f"{cell} is not a number")
+        raise _BadCellError("is not a number", cell=str(cell))
     try:
         number = float(cell)
     except (TypeError, ValueError, OverflowError):
         hint = "; write a point, not a comma" if isinstance(cell, str) and "," in cell else ""
-        raise _BadCellError(f"{_shown(cell)} is not a number{hint}") from None
+        raise _BadCellError(f"is not a number{hint}", cell=_shown(cell)) from None
     if not math.isfinite(number):
-        raise _BadCellError(f"{_shown(cell)} is not a finite number")
+        raise _BadCellError("is not a finite number", cell=_shown(cell))
     if abs(number) > float(np.finfo(target.dtype).max):
-        raise _BadCellError(f"{_shown(cell)} is too large for {target.name}")
+        raise _BadCellError(f"is too large for {target.name}", cell=_shown(cell))
     return number
 
 
 def _read_integer(cell: Any, target: Datatype) -> int:
     number = _whole(cell)
     if number is None:
-        raise _BadCellError(f"{_shown(cell)} is not a whole number")
+        raise _BadCellError("is not a whole number", cell=_shown(cell))
     if target.minimum is not None and target.maximum is not None:
         if not target.minimum <= number <= target.maximum:
-            raise _BadCellError(
-                f"{_digits(number)} is outside {target.name} ({target.minimum} to {target.maximum})"
-            )
+            limits = f"{target.minimum} to {target.maximum}"
+            raise _BadCellError(f"is outside {target.name} ({limits})", cell=_digits(number))
     elif not _is_exact(number, target):
-        raise _BadCellError(f"{_digits(number)} has no exact form in {target.name}")
+        raise _BadCellError(f"has no exact form in {target.name}", cell=_digits(number))
     return number
 
 
@@ -548,9 +573,9 @@ def _read_boolean(cell: Any) -> bool:
     if isinstance(cell, bool | np.bool_):
         return bool(cell)
     text = _plain(cell).casefold().removesuffix(".0")
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise _BadCellError(f"{_shown(cell)} is neither true nor false")
+    if text in TRUE_TEXTS or text in FALSE_TEXTS:
+        return text in TRUE_TEXTS
+    raise _BadCellError("is neither true nor false", cell=_shown(cell))
 
 
 def _read_date(cell: Any) -> str:
@@ -563,9 +588,9 @@ def _read_date(cell: Any) -> str:
         try:
             moment = datetime.fromisoformat(_plain(cell))
         except ValueError:
-            raise _BadCellError(f"{_shown(cell)} is not a date such as 2026-11-22") from None
+            raise _BadCellError("is not a date such as 2026-11-22", cell=_shown(cell)) from None
     if moment.time() != time():
-        raise _BadCellError(f"{_shown(cell)} has a time of day; the model takes dates")
+        raise _BadCellError("has a time of day; the model takes dates", cell=_shown(cell))
     return moment.date().isoformat()
 
 
@@ -578,7 +603,7 @@ def _choice_reader(feature: Feature, target: Datatype) -> Callable[[Any], Any]:
             value = known[_plain(cell)]
         except KeyError:
             options = ", ".join(choice.text for choice in feature.choices)
-            raise _BadCellError(f"{_shown(cell)} is not one of {options}") from None
+            raise _BadCellError(f"is not one of {options}", cell=_shown(cell)) from None
         return str(value) if target.family == "bytes" else value
 
     return read
@@ -601,7 +626,8 @@ def _read_block(cell: Any, feature: Feature, target: Datatype) -> NDArray[Any]:
     try:
         numbers = Tensor.of("", _block(cell, feature, target), datatype=target.name).data
     except InputError as error:
-        raise _BadCellError(str(error).removeprefix("tensor '': ")) from None
+        words = str(error).removeprefix("tensor '': ")
+        raise _BadCellError(words, without_cell="the value can't be read") from None
     if numbers.size != math.prod(shape):
         raise _BadCellError(
             f"has {numbers.size} values, not the {math.prod(shape)} of {list(shape)}"
@@ -620,6 +646,6 @@ def _block(cell: Any, feature: Feature, target: Datatype) -> Any:
     if not isinstance(cell, str | bytes | bytearray | memoryview):
         return cell
     if feature.image is None:
-        raise _BadCellError(f"{_shown(cell)} is not a list of numbers")
+        raise _BadCellError("is not a list of numbers", cell=_shown(cell))
     numbers = images.read_picture(cell, feature.image)
     return np.rint(numbers).astype(np.int64) if target.family == "integer" else numbers

@@ -40,6 +40,20 @@ def read_picture(
     return (spec.low + levels * (spec.high - spec.low)).astype(np.float32)
 
 
+def thumbnail(data: bytes, longest_px: int) -> tuple[bytes, tuple[int, int]]:
+    """A small PNG of a picture file, as a person would see it, and the size of the file's picture.
+
+    Upright, on white paper, whatever its depth; the size is (width, height) in pixels. Raises
+    InputError for what is no picture.
+    """
+    image = _open(data, "RGB")
+    size = image.size
+    image.thumbnail((longest_px, longest_px))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return out.getvalue(), size
+
+
 def picture_of(numbers: NDArray[Any], spec: ImageSpec) -> NDArray[np.uint8]:
     """Turn spec.size numbers into a picture, clipped to 0..255.
 

@@ -28,11 +28,14 @@ class Prediction:
     """One decoded answer. What the model does not give is None or empty.
 
     `probabilities` map each class name to 0..1; `picture` is [height, width] or [height, width, 3],
-    0..255; `raw` holds this row of every output tensor.
+    0..255; `raw` holds this row of every output tensor. `threshold` is the probability of the class
+    `positive` from which on that is the label, or a mark to measure `value` by.
     """
 
     label: str | None = None
     probabilities: Mapping[str, float] | None = None
+    threshold: float | None = None
+    positive: str | None = None
     value: float | None = None
     unit: str = ""
     decimals: int | None = None
@@ -60,6 +63,19 @@ class Prediction:
         if self.probabilities is None or self.label is None:
             return None
         return self.probabilities.get(self.label)
+
+    @property
+    def margin(self) -> float | None:
+        """How far the answer is above its threshold (below: negative), as a probability or in its unit.
+
+        None without a threshold, and where there is no number to compare.
+        """
+        if self.threshold is None:
+            return None
+        found = self.value
+        if self.positive is not None:
+            found = (self.probabilities or {}).get(self.positive)
+        return None if found is None or math.isnan(found) else found - self.threshold
 
 
 def number_text(value: float, decimals: int | None = None, unit: str = "") -> str:
@@ -89,7 +105,10 @@ class Predictions(Sequence[Prediction]):
         self.signature = signature
         self.response = response
         self._count = count
-        self._tensors = _paired(signature, response)
+        self._main = signature.main_output
+        self._tensors = sorted(
+            _paired(signature, response), key=lambda pair: pair[0] is not self._main
+        )
         for tensor in response.outputs:
             _check_rows(tensor, count)
 
@@ -118,13 +137,13 @@ class Predictions(Sequence[Prediction]):
         `_2`, `_3` and so on.
         """
         columns: dict[str, list[Any]] = {}
-        main = self.signature.main_output
-        if main is None or main.kind == "probabilities":
+        if self._main is None or self._main.kind == "probabilities":
             labels = self._labels_from_probabilities()
             if labels is not None:
                 columns[ANSWER_COLUMN] = labels
-        for output, tensor in sorted(self._tensors, key=lambda pair: pair[0] is not main):
-            name = ANSWER_COLUMN if output is main and ANSWER_COLUMN not in columns else output.name
+        for output, tensor in self._tensors:
+            is_answer = output is self._main and ANSWER_COLUMN not in columns
+            name = ANSWER_COLUMN if is_answer else output.name
             for column, values in self._output_columns(name, output, tensor).items():
                 columns[_free_name(column, columns)] = values
         return columns
@@ -140,8 +159,12 @@ class Predictions(Sequence[Prediction]):
         for output, tensor in self._tensors:
             for name, value in self._fields(output, tensor, row).items():
                 fields.setdefault(name, value)
+        if fields.get("positive"):
+            fields["label"] = None  # the model's own divides at 0.5
         if fields.get("probabilities") and fields.get("label") is None:
-            fields["label"] = _likeliest(fields["probabilities"])
+            fields["label"] = _label_of(
+                fields["probabilities"], fields.get("positive"), fields.get("threshold")
+            )
         return Prediction(**fields)
 
     def _fields(self, output: Output, tensor: Tensor, row: int) -> dict[str, Any]:
@@ -150,9 +173,11 @@ class Predictions(Sequence[Prediction]):
             return {"label": output.class_label(cell.item() if hasattr(cell, "item") else cell)}
         if output.kind == "probabilities":
             chances = self._probabilities(output, tensor)[row].tolist()
-            return {"probabilities": dict(zip(self._names(output, tensor), chances, strict=True))}
+            named = dict(zip(self._names(output, tensor), chances, strict=True))
+            return {"probabilities": named, **_threshold_fields(output, tuple(named))}
         if output.kind == "value":
-            return {"value": float(cell), "unit": output.unit, "decimals": output.decimals}
+            number = {"value": float(cell), "unit": output.unit, "decimals": output.decimals}
+            return number | ({} if output.threshold is None else {"threshold": output.threshold})
         if output.kind == "text":
             return {"text": _text(cell)}
         if output.kind == "image" and output.image:
@@ -176,7 +201,8 @@ class Predictions(Sequence[Prediction]):
         for output, tensor in self._tensors:
             if output.kind == "probabilities":
                 names, chances = self._names(output, tensor), self._probabilities(output, tensor)
-                return [_likeliest(dict(zip(names, row, strict=True))) for row in chances.tolist()]
+                rows = [dict(zip(names, row, strict=True)) for row in chances.tolist()]
+                return [_label_of(row, **_threshold_fields(output, names)) for row in rows]
         return None
 
     def _probabilities(self, output: Output, tensor: Tensor) -> NDArray[np.float64]:
@@ -202,10 +228,13 @@ def _paired(signature: Signature, response: InferResponse) -> list[tuple[Output,
     """Each output of the signature with its tensor; those it does not know follow as raw.
 
     Each tensor of a one-number-a-row output is flattened to [rows]: MLServer says [n, 1], KServe
-    [n].
+    [n]. The only output, where nobody asked for it by name, is the only tensor under any name: the
+    MLflow runtime of MLServer 1.7.1 promises `output-0` and answers `output-1`.
     """
     left = {tensor.name: tensor for tensor in response.outputs}
     pairs = []
+    if len(signature.outputs) == len(left) == 1 and not signature.outputs[0].requested:
+        left = dict.fromkeys([signature.outputs[0].name], response.outputs[0])
     for output in signature.outputs:
         tensor = left.pop(output.name, None)
         if tensor is None and output.requested:
@@ -235,10 +264,27 @@ def _check_kind(output: Output, tensor: Tensor) -> None:
             )
 
 
-def _likeliest(chances: Mapping[str, float]) -> str | None:
-    """The class with the highest chance; None when one of them is no number."""
+def _threshold_fields(output: Output, names: Sequence[str]) -> dict[str, Any]:
+    """The threshold of two classes and the one it is about; nothing where there is none."""
+    if output.threshold is None:
+        return {}
+    if len(names) != 2 or output.positive not in (None, *names):
+        raise InvalidAnswerError(
+            f"output {output.name!r} has the classes {', '.join(names)}, but the signature has a "
+            f"threshold for {output.positive or 'the second of two'}: name the two labels"
+        )
+    return {"threshold": output.threshold, "positive": output.positive or names[1]}
+
+
+def _label_of(
+    chances: Mapping[str, float], positive: str | None = None, threshold: float | None = None
+) -> str | None:
+    """The class with the highest chance, or on its side of the threshold; None when one is no number."""
     if not chances or any(math.isnan(chance) for chance in chances.values()):
         return None
+    if positive is not None and threshold is not None:
+        (other,) = chances.keys() - {positive}
+        return positive if chances[positive] >= threshold else other
     return max(chances, key=lambda name: chances[name])
 
 

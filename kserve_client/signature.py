@@ -52,8 +52,21 @@ _FAMILIES_OF_KIND: dict[str, tuple[str, ...]] = {
     "tensor": ("float", "integer", "boolean", "bytes"),
 }
 SETTINGS_OF_ALL = frozenset(
-    {"name", "kind", "title", "help", "unit", "group", "datatype", "required", "missing"}
+    {
+        "name",
+        "kind",
+        "title",
+        "help",
+        "unit",
+        "group",
+        "datatype",
+        "required",
+        "missing",
+        "sensitive",
+        "reference",
+    }
 )
+REFERENCE_QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SETTINGS_OF_KIND: dict[str, frozenset[str]] = {
     "number": frozenset({"min", "max", "step", "default"}),
     "integer": frozenset({"min", "max", "step", "default"}),
@@ -65,6 +78,7 @@ SETTINGS_OF_KIND: dict[str, frozenset[str]] = {
     "tensor": frozenset({"shape"}),
 }
 FEATURES_PER_TENSOR = 500
+LARGEST_ROW_NUMBERS = 1_000_000_000
 
 
 class _Part(BaseModel):
@@ -112,6 +126,34 @@ class ImageSpec(_Part):
         return self.width * self.height * self.channels
 
 
+class Reference(_Part):
+    """How the values of a feature lie in a sample of its usual rows."""
+
+    rows: int = Field(ge=0, description="Rows that have a value.")
+    missing: int = Field(default=0, ge=0, description="Rows that have none.")
+    quantiles: tuple[float, ...] = Field(
+        default=(),
+        description="Of a number: its least, 5 %, 25 %, 50 %, 75 %, 95 % and greatest value.",
+    )
+    histogram: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        default=(),
+        description="Of a number: rows in equal bins from its least to its greatest value.",
+    )
+    counts: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="Of a category or boolean: rows by value."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.quantiles and len(self.quantiles) != len(REFERENCE_QUANTILES):
+            raise ValueError("quantiles are seven numbers: 0, 5, 25, 50, 75, 95 and 100 %")
+        if list(self.quantiles) != sorted(self.quantiles):
+            raise ValueError("quantiles go up")
+        if self.histogram and not self.quantiles:
+            raise ValueError("a histogram needs quantiles: they say where it begins and ends")
+        return self
+
+
 class Feature(_Part):
     """One thing a person can set."""
 
@@ -134,6 +176,13 @@ class Feature(_Part):
     required: bool = Field(default=True, description="Whether each row must have a value.")
     missing: Scalar | None = Field(
         default=None, description="What is sent for a missing value; NaN for floats when left out."
+    )
+    sensitive: bool = Field(
+        default=False,
+        description="Its values stay out of links, histories and logs, and are hidden on screen.",
+    )
+    reference: Reference | None = Field(
+        default=None, description="How its values usually lie: drawn faintly behind the slider."
     )
     shape: tuple[Annotated[int, Field(gt=0)], ...] = Field(
         default=(), description="Shape of one row, for image and tensor."
@@ -210,6 +259,8 @@ class Feature(_Part):
             return "an image needs image: {width, height, …}"
         if self.kind == "tensor" and not self.shape:
             return "a tensor needs the shape of one row"
+        if math.prod(self.shape) > LARGEST_ROW_NUMBERS:
+            return f"a row of {math.prod(self.shape):,} numbers is too large to send"
         if self.image and self.shape and math.prod(self.shape) != self.image.size:
             shape, size = list(self.shape), self.image.size
             return f"shape {shape} does not hold the {size} numbers of the image"
@@ -287,6 +338,18 @@ class Output(_Part):
         default=(),
         description="Names of the classes: a list by index, or a map from the model's answer.",
     )
+    threshold: float | None = Field(
+        default=None,
+        description=(
+            "Of two classes: the probability from which on the answer is `positive`. Of a value: a "
+            "mark to measure it by."
+        ),
+    )
+    positive: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Label of the class that the threshold is about; the second when left out.",
+    )
     image: ImageSpec | None = Field(
         default=None, description="How its numbers become a picture, for kind image."
     )
@@ -301,7 +364,20 @@ class Output(_Part):
             raise ValueError("an image needs image: {width, height, …}")
         if not isinstance(self.labels, dict) and _twice(self.labels):
             raise ValueError(f"the label {_twice(self.labels)[0]!r} stands twice")
+        if problem := self._threshold_problem():
+            raise ValueError(problem)
         return self
+
+    def _threshold_problem(self) -> str | None:
+        if self.threshold is None:
+            return "positive needs a threshold" if self.positive else None
+        if self.kind == "value":
+            return "positive belongs to kind probabilities, not value" if self.positive else None
+        if self.kind != "probabilities":
+            return f"threshold belongs to kind probabilities or value, not {self.kind}"
+        if not 0 < self.threshold <= 1:
+            return f"threshold ({self.threshold:g}) is a probability: above 0, at most 1"
+        return None
 
     @property
     def label(self) -> str:
@@ -386,10 +462,24 @@ class Signature(_Part):
             if problem := feature.travel_problem(self.datatype_of(feature)):
                 advice = "; use layout columns" if self.layout == "tensor" else ""
                 raise ValueError(problem + advice)
+        if len([output for output in self.outputs if output.threshold is not None]) > 1:
+            raise ValueError("only one output may have a threshold")
         for output in self.outputs:
             if output.kind == "probabilities" and _twice(self.labels_of(output)):
                 raise ValueError(f"output {output.name}: two classes have the same label")
+            if problem := self._threshold_problem(output):
+                raise ValueError(f"output {output.name}: {problem}")
         return self
+
+    def _threshold_problem(self, output: Output) -> str | None:
+        if output.kind != "probabilities" or output.threshold is None:
+            return None
+        names = self.labels_of(output) or ("0", "1")
+        if len(names) != 2:
+            return f"a threshold divides two classes, not {len(names)}"
+        if output.positive not in (None, *names):
+            return f"positive {output.positive!r} is not one of {', '.join(names)}"
+        return None
 
     def _check_layout(self) -> None:
         if self.layout == "tensor":
@@ -434,15 +524,41 @@ class Signature(_Part):
 
     @property
     def main_output(self) -> Output | None:
-        """The output that is the answer: the first label, value, text or image, else the first."""
+        """The output that is the answer: the first label, value, text or image, else the first.
+
+        Probabilities with a threshold go before all: they decide, not the model's own label.
+        """
+        deciding = [o for o in self.outputs if o.kind == "probabilities" and o.threshold]
         telling = [o for o in self.outputs if o.kind in ("label", "value", "text", "image")]
-        return (*telling, *self.outputs, None)[0]
+        return (*deciding, *telling, *self.outputs, None)[0]
 
     def labels_of(self, output: Output) -> tuple[str, ...]:
         """Class names for a probabilities output: its own, or those of the label output."""
         if output.class_names:
             return output.class_names
         return next((o.class_names for o in self.outputs if o.kind == "label"), ())
+
+
+class PartialSignature(Signature):
+    """As much of a signature as one source says: maybe outputs alone."""
+
+    features: tuple[Feature, ...] = Field(
+        default=(),
+        description=(
+            "What goes in, in the order the model was trained with; what other sources say of the "
+            "model when left out."
+        ),
+    )
+    complete: bool = Field(
+        default=False,
+        description="Whether these are all features: others that a source names are left out.",
+    )
+
+    @model_validator(mode="after")
+    def _names_some(self) -> Self:
+        if self.complete and not self.features:
+            raise ValueError("complete: true needs features")
+        return self
 
 
 def from_metadata(metadata: ModelMetadata) -> Signature | None:

@@ -50,6 +50,10 @@ prepare_kserve() {
     environment kserve requirements/kserve.txt || true
 }
 
+prepare_mlflow() {
+    environment mlflow requirements/mlflow.txt || true
+}
+
 logs="${XDG_CACHE_HOME:-$HOME/.cache}/kserve-client"
 mkdir -p "$logs"
 part=
@@ -69,7 +73,8 @@ case "$part" in
         prepare_chromium
         KSERVE_CLIENT_MLSERVER_PYTHON=$(prepare_mlserver)
         KSERVE_CLIENT_KSERVE_PYTHON=$(prepare_kserve)
-        export KSERVE_CLIENT_MLSERVER_PYTHON KSERVE_CLIENT_KSERVE_PYTHON
+        KSERVE_CLIENT_MLFLOW_PYTHON=$(prepare_mlflow)
+        export KSERVE_CLIENT_MLSERVER_PYTHON KSERVE_CLIENT_KSERVE_PYTHON KSERVE_CLIENT_MLFLOW_PYTHON
         ;;
 esac
 exec "$python" -m pytest "tests${part:+/$part}" "$@"

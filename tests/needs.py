@@ -33,6 +33,13 @@ def kserve_python() -> Path:
     return Path(require(found, f"{variable} names no Python with KServe: use scripts/test.sh"))
 
 
+def mlflow_python() -> Path:
+    """Return the Python of the environment that holds MLflow."""
+    variable = "KSERVE_CLIENT_MLFLOW_PYTHON"
+    found = os.environ.get(variable)
+    return Path(require(found, f"{variable} names no Python with MLflow: use scripts/test.sh"))
+
+
 def chromium() -> str:
     """Return the path of Chromium or Chrome."""
     names = ("chromium", "chromium-browser", "google-chrome")

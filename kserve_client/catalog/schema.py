@@ -46,16 +46,19 @@ def models_file_schema() -> dict[str, Any]:
     for name, auth in AUTH_KINDS.items():
         _narrow_auth(kinds[auth.__name__], name, auth)
     kinds["Endpoint"]["properties"]["url"] |= {
-        "pattern": r"^https?://[^@?#\s]+$",
+        "pattern": r"^https?://[^@?#\s]+$|\$\{",  # or a variable
         "not": {"pattern": "/v2/*$"},
     }
+    # An entry says where its model is in one of two ways.
+    kinds["Entry"]["oneOf"] = [{"required": [way]} for way in ("endpoint", "inference_service")]
+    kinds["Kubernetes"]["properties"]["endpoint"] |= {"allOf": [_without_url(kinds["Endpoint"])]}
     kinds["Endpoint"] |= {
         "dependentRequired": {"client_key_file": ["client_cert_file"]},
         "if": {"properties": {"url": {"pattern": "^http:"}}},
         "then": {"properties": {name: {"const": value} for name, value in WITHOUT_TLS.items()}},
     }
     kinds["Example"]["properties"]["row"]["additionalProperties"] = CELL
-    for kind in ("Feature", "Signature"):
+    for kind in ("Feature", "PartialSignature"):
         kinds[kind]["properties"]["datatype"]["enum"] = [*DATATYPES]
     kinds["Feature"]["properties"]["datatype"]["enum"].append(None)
     kinds["Feature"]["allOf"] = [_rule_of(kind) for kind in SETTINGS_OF_KIND]
@@ -90,6 +93,13 @@ def _narrow_auth(auth: dict[str, Any], name: str, kind: type[BaseModel]) -> None
     auth["allOf"] = [
         {"oneOf": [{"required": [setting]} for setting in places]} for places in PLACES[name]
     ]
+
+
+def _without_url(endpoint: dict[str, Any]) -> dict[str, Any]:
+    """What can be said of an endpoint before its address is known."""
+    of_service = ("url", "title")
+    known = {k: v for k, v in endpoint["properties"].items() if k not in of_service}
+    return {"properties": known, "additionalProperties": False}
 
 
 def _rule_of(kind: str) -> dict[str, Any]:

@@ -90,8 +90,9 @@ def parse_yaml(text: str, source: str) -> YamlDocument:
             source=source,
             line=mark.line + 1 if mark else None,
         ) from None
-    except (yaml.YAMLError, ValueError) as error:
-        problem = str(error).splitlines()[0]
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        # The last two: PyYAML, of a tag that does not fit, such as `!!bool maybe`.
+        problem = (str(error) or "a tag does not fit its value").splitlines()[0]
         raise CatalogError(f"not valid YAML: {problem}", source=source) from None
     except RecursionError:
         raise CatalogError("not valid YAML: it is nested too deeply", source=source) from None

@@ -42,7 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_models(commands)
     _add_metadata(commands)
+    _add_describe(commands)
     _add_health(commands)
+    _add_doctor(commands)
     _add_predict(commands)
     _add_score(commands)
     return parser
@@ -90,11 +92,26 @@ def _add_metadata(commands: Commands) -> None:
     parser.add_argument("model", metavar="MODEL")
 
 
+def _add_describe(commands: Commands) -> None:
+    parser = _command(commands, "describe", "show what goes into a model, and who says so")
+    parser.add_argument("model", metavar="MODEL")
+
+
 def _add_health(commands: Commands) -> None:
     parser = _command(commands, "health", "check the way to models, step by step")
     parser.add_argument("names", metavar="MODEL", nargs="*", help="models to check (default: all)")
     parser.add_argument(
         "--no-inference", action="store_true", help="leave out the test inference at the end"
+    )
+
+
+def _add_doctor(commands: Commands) -> None:
+    parser = _command(commands, "doctor", "grade how well a model speaks V2, and how to mend it")
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="print only the ready-made file that completes the model's metadata",
     )
 
 

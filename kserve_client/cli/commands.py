@@ -19,9 +19,12 @@ from typing import IO, Any
 from kserve_client.catalog import Catalog, models_file_schema
 from kserve_client.cli.arguments import MODELS_VARIABLE, UsageError
 from kserve_client.cli.console import Console, ProgressLine, table
+from kserve_client.cli.describe import describe
+from kserve_client.cli.doctor import doctor
 from kserve_client.cli.status import INTERRUPTED, NO_ANSWER, OK, SOME_FAILED
 from kserve_client.client import TensorMetadata
-from kserve_client.errors import InputError
+from kserve_client.endpoint import Endpoint
+from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.health import Ladder, check_all
 from kserve_client.model import Model
 from kserve_client.predictions import ANSWER_COLUMN, Prediction, Predictions
@@ -42,7 +45,9 @@ def execute(arguments: argparse.Namespace, console: Console) -> int:
     runs = {
         "models": _models,
         "metadata": _metadata,
+        "describe": describe,
         "health": _health,
+        "doctor": doctor,
         "predict": _predict,
         "score": _score,
     }
@@ -65,28 +70,49 @@ def _models(arguments: argparse.Namespace, catalog: Catalog, console: Console) -
     del arguments
     header = ("MODEL", "TITLE", "ENDPOINT", "FEATURES", "ANSWER")
     rows = [_model_row(catalog, name) for name in catalog]
-    text = table(header, rows) if rows else "The models file names no models."
-    console.show(text, {"models": [_model_object(catalog, name) for name in catalog]})
+    found = catalog.found()
+    problems = [str(problem) for problem in found.problems] if found else []
+    nothing = "The cluster shows none." if found else "The models file names no models."
+    models = [_model_object(catalog, name) for name in catalog]
+    console.show(table(header, rows) if rows else nothing, {"models": models, "problems": problems})
+    for problem in problems:
+        console.complain(problem)
     return OK
 
 
 def _model_row(catalog: Catalog, name: str) -> tuple[Any, ...]:
     signature = catalog.entry(name).signature
     main = signature.main_output if signature else None
-    features = len(signature.features) if signature else "as the server says"
-    return name, catalog.title(name), catalog.endpoint(name).url, features, main and main.kind
+    features = len(signature.features) if signature and signature.features else "as others say"
+    endpoint = _endpoint_or_none(catalog, name)
+    return name, catalog.title(name), endpoint and endpoint.url, features, main and main.kind
+
+
+def _endpoint_or_none(catalog: Catalog, name: str) -> Endpoint | None:
+    """An InferenceService that is not up yet has no address."""
+    try:
+        return catalog.endpoint(name)
+    except ConfigurationError:
+        return None
 
 
 def _model_object(catalog: Catalog, name: str) -> dict[str, Any]:
-    entry, endpoint = catalog.entry(name), catalog.endpoint(name)
+    entry, endpoint = catalog.entry(name), _endpoint_or_none(catalog, name)
     signature = entry.signature
+    address = endpoint and {
+        "name": entry.endpoint,
+        "title": endpoint.title,
+        "url": endpoint.url,
+    }
     return {
         "name": name,
         "title": catalog.title(name),
         "description": entry.description,
         "owner": entry.owner,
-        "endpoint": {"name": entry.endpoint, "title": endpoint.title, "url": endpoint.url},
-        "model_name": entry.model_name or name,
+        "endpoint": address,
+        "inference_service": entry.inference_service,
+        "mlflow": entry.mlflow,
+        "model_name": entry.model_name if endpoint is None else catalog.served_name(name),
         "model_version": entry.model_version,
         "signature": signature and signature.model_dump(mode="json", exclude_defaults=True),
         "examples": [example.name for example in entry.examples],

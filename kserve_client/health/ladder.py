@@ -9,6 +9,7 @@ from typing import Literal
 RungState = Literal["ok", "failed", "unreached", "skipped"]
 LadderState = Literal["ready", "not ready", "no access", "down"]
 
+ADDRESS = "Address"
 DNS = "DNS"
 TCP = "TCP"
 TLS = "TLS"

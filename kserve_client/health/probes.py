@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from kserve_client.catalog import Catalog, Entry, Example
+from kserve_client.catalog import Catalog, Description, Entry, Example
 from kserve_client.client import InferenceClient, model_path
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import (
@@ -37,6 +37,7 @@ from kserve_client.errors import (
 from kserve_client.health import commands
 from kserve_client.health.commands import Route, route_of
 from kserve_client.health.ladder import (
+    ADDRESS,
     DNS,
     MODEL_READY,
     SERVER_LIVE,
@@ -49,6 +50,7 @@ from kserve_client.health.ladder import (
 )
 from kserve_client.model import Model
 from kserve_client.predictions import Prediction, Predictions
+from kserve_client.signature import Signature
 from kserve_client.tensors import InferRequest
 from kserve_client.transport import (
     Answer,
@@ -72,12 +74,17 @@ def check(catalog: Catalog, name: str, *, with_inference: bool = True) -> Ladder
     The test sends the first example of the catalog entry that makes a request; without one that
     step is skipped, and says so. Raises ConfigurationError only for a name that is not in the catalog.
     """
-    probe = _Probe(catalog, name, with_inference=with_inference)
+    title = catalog.title(name)
+    try:
+        probe = _Probe(catalog, name, with_inference=with_inference)
+    except ConfigurationError as error:
+        nowhere = Rung(ADDRESS, "failed", str(error), None)
+        return Ladder(name, (nowhere,), datetime.now(UTC), title)
     try:
         rungs = _climb(probe.steps())
     finally:
         probe.close()
-    return Ladder(name, tuple(rungs), datetime.now(UTC), catalog.title(name))
+    return Ladder(name, tuple(rungs), datetime.now(UTC), title)
 
 
 def check_all(
@@ -168,11 +175,15 @@ class _Probe:
         self._endpoint = _hasty(catalog.endpoint(name))
         self._route: Route = route_of(self._endpoint)
         self._transport = Transport(self._endpoint, retries=0)
+        self._is_ready = False
+        self._described: Description | None = None
+        self._describe = partial(catalog.describe, name)
+        self._examples = partial(catalog.examples, name)
         self._model = Model(
             InferenceClient(self._endpoint, transport=self._transport),
-            self._entry.model_name or name,
+            catalog.served_name(name),
             version=self._entry.model_version,
-            signature=self._entry.signature,
+            describe=self._signature,
         )
         self._with_inference = with_inference
 
@@ -207,6 +218,7 @@ class _Probe:
         asked = f"GET {path}{self._under_host()}"
         if not 200 <= answer.status < 300:
             raise self._refused(name, asked, answer)
+        self._is_ready = self._is_ready or name == MODEL_READY
         return _Found(f"{asked} answered {answer.status}", status=answer.status)
 
     def _under_host(self) -> str:
@@ -279,23 +291,49 @@ class _Probe:
             advice = "check that the token of its endpoint is still valid and may ask this model"
         return _BrokenError(detail, advice, status=status, is_denied=True)
 
+    def _signature(self, token: str | None) -> Signature | None:
+        """What all sources say of a model that answers; of another one what the catalog says."""
+        if not self._is_ready:
+            own = self._entry.signature
+            return own if own and own.features else None
+        self._described = self._describe(token=token)
+        if self._described.signature is None and self._described.failures:
+            raise self._described.failures[0].error
+        return self._described.signature
+
     def _test(self) -> Iterable[_Step]:
         path = f"{model_path(self._model.name, self._model.version)}/infer"
-        if self._entry.signature is None:  # the features are known only once the model was asked
-            command = commands.post(self._endpoint, self._route, path, b"@request.json")
-            yield _Step(TEST_INFERENCE, command, self._infer_first_that_builds)
-            return
         try:
             example, request = self._built()
         except _SkippedError:
-            yield _Step(TEST_INFERENCE, "", self._infer_first_that_builds)
+            says_itself = self._entry.signature is None and not self._is_ready
+            body = b"@request.json" if says_itself else None
+            command = body and commands.post(self._endpoint, self._route, path, body)
+            yield _Step(TEST_INFERENCE, command or "", self._infer_first_that_builds)
             return
-        command = commands.post(self._endpoint, self._route, path, build_request(request))
+        body = b"@request.json" if self._is_private else build_request(request)
+        command = commands.post(self._endpoint, self._route, path, body)
         yield _Step(TEST_INFERENCE, command, partial(self._infer, example, request))
+
+    @property
+    def _is_private(self) -> bool:
+        """Whether a row holds values that nobody may see: no command nor error repeats it."""
+        return any(feature.sensitive for feature in self._model.signature.features)
+
+    def _signature_problem(self) -> KServeClientError | None:
+        try:
+            self._model.signature  # noqa: B018 - asks for it, once
+        except KServeClientError as error:
+            return error
+        return None
 
     def _built(self) -> tuple[Example, InferRequest]:
         problem: KServeClientError | None = None
-        for example in self._entry.examples:
+        signature_problem = self._signature_problem()
+        if signature_problem is not None:
+            raise _SkippedError(f"was not tested: {signature_problem}")
+        described = self._described
+        for example in self._examples(described) if described else self._entry.examples:
             try:
                 request = self._model.build(example.row)
                 build_request(request)
@@ -314,16 +352,21 @@ class _Probe:
             exchange = self._model.infer(request)
             prediction = Predictions(self._model.signature, exchange.response, 1)[0]
         except AccessError as error:
-            raise self._denied(_refusal(error), error.status, error.location) from None
+            raise self._denied(self._refusal(error), error.status, error.location) from None
         except ServerError as error:
             raise _BrokenError(
-                _refusal(error), "compare the signature with the model", status=error.status
+                self._refusal(error), "compare the signature with the model", status=error.status
             ) from None
         except InvalidAnswerError as error:
             raise _BrokenError(str(error), "check what answers at this URL", status=200) from None
         except KServeClientError as error:
             raise self._silence(error) from None
         return _compared(example, prediction)
+
+    def _refusal(self, error: ServerError) -> str:
+        said = "" if self._is_private else error.server_message
+        words = f" ({said})" if said else ""
+        return f"the test inference was answered {_reason(error.status)}{words}"
 
 
 def _hasty(endpoint: Endpoint) -> Endpoint:
@@ -348,11 +391,6 @@ def _advice(name: str, status: int) -> str:
     if status == 501:
         return "this server knows no versions: leave model_version away"
     return "the model may still be loading: wait a moment, then look at the server's log"
-
-
-def _refusal(error: ServerError) -> str:
-    said = f" ({error.server_message})" if error.server_message else ""
-    return f"the test inference was answered {_reason(error.status)}{said}"
 
 
 def _look_up(route: Route, wait_s: float) -> _Found:

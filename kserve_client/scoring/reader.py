@@ -129,7 +129,8 @@ class _Lines:
             data = self._without_bom(raw) if self.count == 0 else raw
             text = self._decoded(data)
             # Only a lone \r needs splitting; bytes are split at \n by the stream.
-            for line in _OLD_LINE_ENDS.findall(text) if "\r" in text[:-2] else (text,):
+            has_lone = "\r" in text.removesuffix("\n").removesuffix("\r")
+            for line in _OLD_LINE_ENDS.findall(text) if has_lone else (text,):
                 self.count += 1
                 yield line
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kserve_client import Catalog
+from scripts.mlflow_server import MLflowServer
 from scripts.mlserver import MLServer
+from tests import needs
+from tests.live.logged_models import Logged
+from tests.servers import ROOT
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +31,17 @@ def stoppable(mlserver: MLServer) -> Iterator[MLServer]:
         mlserver.stop()
         mlserver.start()
         mlserver.wait_until_ready()
+
+
+@pytest.fixture(scope="session")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
+    """Run MLflow and log the models: half a minute or more, most of it MLflow's own client."""
+    python, folder = needs.mlflow_python(), tmp_path_factory.mktemp("mlflow")
+    training = Path(__file__).with_name("mlflow_training.py")
+    with MLflowServer(python, folder / "mlflow", folder / "mlflow.log") as server:
+        example = folder / "example.py"
+        page = (ROOT / "docs/mlflow.md").read_text(encoding="utf-8")
+        example.write_text(
+            re.findall(r"```python mlflow\n(import mlflow.*?)```", page, re.DOTALL)[0]
+        )
+        yield Logged(server, json.loads(server.run(training, example).splitlines()[-1]))

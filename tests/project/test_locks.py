@@ -53,6 +53,7 @@ def pins_of(lock: str) -> dict[str, set[str]]:
         ("dev.in", "requirements/dev.txt"),
         ("mlserver.in", "requirements/mlserver.txt"),
         ("kserve.in", "requirements/kserve.txt"),
+        ("mlflow.in", "requirements/mlflow.txt"),
     ],
 )
 def test_every_wanted_package_is_locked(listing: str, lock: str) -> None:
@@ -73,6 +74,7 @@ def test_every_dependency_of_the_package_is_locked() -> None:
         "requirements/dev.txt",
         "requirements/mlserver.txt",
         "requirements/kserve.txt",
+        "requirements/mlflow.txt",
     ],
 )
 def test_every_locked_line_is_a_pin_with_a_hash(lock: str) -> None:

@@ -121,8 +121,16 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def test_there_are_the_commands_people_were_promised() -> None:
-    """The command line has the five commands."""
-    assert list(_commands()) == ["models", "metadata", "health", "predict", "score"]
+    """The command line has the seven commands."""
+    assert list(_commands()) == [
+        "models",
+        "metadata",
+        "describe",
+        "health",
+        "doctor",
+        "predict",
+        "score",
+    ]
 
 
 @pytest.mark.parametrize("name", _commands())
@@ -167,6 +175,25 @@ def test_models_as_json(run: Run) -> None:
     assert model["endpoint"] == {"name": "test", "title": "Test server", "url": URL}
     assert model["signature"]["features"] == [{"name": "x", "min": 0.0, "max": 2.0}]
     assert model["examples"] == ["A one"]
+
+
+def test_models_of_a_cluster_that_is_away(run: Run, models_file: Path, tmp_path: Path) -> None:
+    """One model that has nowhere to go hides none of the others."""
+    (tmp_path / "config").write_text("no kubeconfig")
+    cluster = f"kubernetes: {{namespaces: [flowers], kubeconfig: {tmp_path / 'config'}}}\n"
+    entry = "  iris: {inference_service: flowers/iris}\n"
+    models_file.write_text(cluster + models_file.read_text().rstrip() + "\n" + entry)
+    ran = run("models")
+    assert ran.status == 0
+    assert ran.out.splitlines()[1:] == [
+        "naming  Naming  http://model.test  1              label",
+        "iris    iris    –                  as others say  –",
+    ]
+    assert "can't be used" in ran.err
+    told = run("models", "--json").json
+    assert [model["name"] for model in told["models"]] == ["naming", "iris"]
+    assert told["models"][1]["endpoint"] is None
+    assert len(told["problems"]) == 1
 
 
 @pytest.mark.parametrize("words", [["--models", "{}", "models"], ["models", "--models", "{}"]])
@@ -340,7 +367,7 @@ def test_predict_sends_the_picture_that_a_value_names(
     mock.post(f"{URL}/v2/models/pictures/infer", body=predicted([1])[2])
     ran = run("predict", "pictures", "--input", json.dumps({"image": f"@{picture}"}))
     assert ran.out == "light\n"
-    sent = json.loads(mock.calls[0].request.body or b"")
+    sent = json.loads(mock.calls[-1].request.body or b"")
     assert sent["inputs"][0]["data"] == [0.0, 1.0]
 
 

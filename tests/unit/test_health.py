@@ -334,6 +334,27 @@ def test_command_of_the_test_inference_sends_its_body() -> None:
     assert server.seen[-1][2]["content-type"] == "application/json"
 
 
+def test_a_ladder_repeats_no_sensitive_value() -> None:
+    """Its commands and verdicts are shown to whoever looks at the page."""
+    echo: Replies = {INFER: (400, {}, b'{"error": "cannot read 98701"}')}
+    text = """
+endpoints: {test: {url: "http://127.0.0.1:PORT"}}
+models:
+  naming:
+    endpoint: test
+    signature: {features: [{name: x, sensitive: true}]}
+    examples: [{name: A one, row: {x: 98701}}]
+"""
+    for replies in (well(), well() | echo):
+        with serving(replies) as server:
+            filled = text.replace("PORT", str(server.server_port))
+            models = Catalog(parse_models_file(filled, source="models.yaml", folder=Path()))
+            ladder = check(models, "naming")
+        assert any(method == "POST" for method, *_ in server.seen)
+        assert "98701" not in repr(ladder)
+        assert ladder.rungs[-1].command.endswith("-d @request.json")
+
+
 def test_unexpected_answer_is_no_failure_but_is_said() -> None:
     """A model that gives another answer than its example expects still answers."""
     with serving(well(infer=(200, {}, v2([2])))) as server:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from kserve_client import images
 from kserve_client.errors import ConfigurationError, InputError
-from kserve_client.images import picture_of, png_of, read_picture
+from kserve_client.images import picture_of, png_of, read_picture, thumbnail
 from kserve_client.signature import ImageSpec
 
 SPEC = ImageSpec(width=2, height=2, low=0, high=16)
@@ -182,3 +182,17 @@ def test_a_png_may_be_enlarged(enlarge_to: int, size: tuple[int, int]) -> None:
     """By whole pixels, so that they stay sharp."""
     data = png_of(np.zeros((2, 3), dtype=np.uint8), enlarge_to=enlarge_to)
     assert Image.open(io.BytesIO(data)).size == size
+
+
+def test_a_thumbnail_is_what_a_person_sees() -> None:
+    """Small, upright, eight bits; with it comes the size of the whole picture."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # held upright: the file lies on its side
+    data, size = thumbnail(file_of(Image.new("RGB", (80, 40)), "JPEG", exif=exif), 20)
+    shown = Image.open(io.BytesIO(data))
+    assert (size, shown.size, shown.format) == ((40, 80), (10, 20), "PNG")
+    deep = file_of(Image.new("I;16", (4, 4), 65535))
+    small = Image.open(io.BytesIO(thumbnail(deep, 20)[0]))
+    assert (small.size, small.getpixel((0, 0))) == ((4, 4), (255, 255, 255))
+    with pytest.raises(InputError, match="not a picture"):
+        thumbnail(b"no picture", 20)

@@ -170,6 +170,14 @@ def test_an_output_that_is_not_asked_for_may_be_missing() -> None:
     assert predictions([PREDICT, optional], {"predict": [0, 1]})[0].probabilities is None
 
 
+def test_the_only_output_may_come_under_another_name() -> None:
+    """Seen on MLServer 1.7.1: its MLflow runtime promises output-0 and answers output-1."""
+    promised = {**PREDICT, "name": "output-0", "requested": False}
+    found = predictions([promised], {"output-1": [0, 2]})
+    assert found.columns() == {"prediction": ["setosa", "virginica"]}
+    assert found[1].raw["output-1"] == 2
+
+
 def test_outputs_beside_those_of_the_signature() -> None:
     """They follow, raw."""
     found = predictions([PREDICT], {"more": [7, 8], "predict": [0, 2]})

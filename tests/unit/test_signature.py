@@ -402,3 +402,9 @@ def test_metadata_that_is_of_no_use(found: ModelMetadata) -> None:
     """A datatype that is none, or a name that stands twice, is told in our own words."""
     with pytest.raises(ConfigurationError, match="Describe its features"):
         from_metadata(found)
+
+
+def test_a_row_too_large_to_send_is_refused() -> None:
+    """Metadata may name any shape: nobody's memory is filled to find out."""
+    with pytest.raises(ValueError, match="a row of 1,000,000,000,000 numbers is too large to send"):
+        Feature(name="x", kind="tensor", shape=(1_000_000, 1_000_000))

@@ -219,7 +219,128 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, why: 
         load_models_file(file)
 
 
+def test_a_file_that_would_take_minutes_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused at once, also where the limit falls within a letter."""
+    monkeypatch.setattr("kserve_client.catalog.models_file.LARGEST_FILE_BYTES", 3)
+    file = tmp_path / "models.yaml"
+    file.write_text("ííí")
+    with pytest.raises(CatalogError, match=r"models\.yaml: it is larger than 3e-06 MB"):
+        load_models_file(file)
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     """Nor a traceback."""
     with pytest.raises(CatalogError, match="can't be read"):
         load_models_file(tmp_path)
+
+
+REFERENCES = """\
+endpoints:
+  demo: {url: http://h}
+mlflow: {url: http://mlflow}
+kubernetes: {namespaces: [flowers]}
+models:
+  iris:
+    inference_service: flowers/iris
+    mlflow: models:/iris@champion
+    sample: {file: rows.csv, leave_out: [id]}
+    links: [{title: Card, url: "https://wiki/iris"}]
+  other: {endpoint: demo, sample: rows.csv, mlflow: models:/iris/3}
+"""
+
+
+def test_a_model_may_come_from_the_cluster_from_mlflow_and_from_a_sample(tmp_path: Path) -> None:
+    """By reference: nothing of it is copied into the file."""
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    parsed = parse_models_file(REFERENCES, source="m", folder=tmp_path)
+    iris, other = parsed.models.values()
+    assert (iris.inference_service, iris.endpoint) == ("flowers/iris", None)
+    assert iris.mlflow == "models:/iris@champion"
+    assert iris.sample is not None
+    assert (iris.sample.file, iris.sample.leave_out) == ("rows.csv", ("id",))
+    assert (iris.links[0].title, iris.links[0].url) == ("Card", "https://wiki/iris")
+    assert other.sample is not None
+    assert (other.sample.file, other.sample.fills_gaps) == ("rows.csv", False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field", "problem"),
+    [
+        (
+            "{namespaces: [flowers]}",
+            "{}",
+            4,
+            "kubernetes",
+            "name namespaces, or set all_namespaces",
+        ),
+        (
+            "[flowers]",
+            "[flowers], all_namespaces: true",
+            4,
+            "kubernetes",
+            "name namespaces, or set",
+        ),
+        (
+            "[flowers]",
+            "[flowers], endpoint: {url: http://x}",
+            4,
+            "kubernetes.endpoint",
+            "url comes from",
+        ),
+        (
+            "[flowers]",
+            "[flowers], endpoint: {urll: 1}",
+            4,
+            "kubernetes.endpoint.urll",
+            "did you mean url",
+        ),
+        (
+            "[flowers]",
+            "[flowers], endpoint: {auth: {value: x}}",
+            4,
+            "kubernetes.endpoint.auth.value",
+            "holds no secret",
+        ),
+        ("http://mlflow", "http://me:pw@mlflow", 3, "mlflow.url", "may not hold a user"),
+        (
+            "url: http://mlflow",
+            "url: http://m, auth: {value: x}",
+            3,
+            "mlflow.auth.value",
+            "no secret",
+        ),
+        (
+            "kubernetes: {namespaces: [flowers]}",
+            "",
+            7,
+            "models.iris.inference_service",
+            "needs kubern",
+        ),
+        ("mlflow: {url: http://mlflow}", "", 8, "models.iris.mlflow", "needs mlflow"),
+        (
+            "flowers/iris",
+            "flowers/iris\n    endpoint: demo",
+            8,
+            "models.iris.endpoint",
+            "one of them",
+        ),
+        ("    inference_service: flowers/iris\n", "", 6, "models.iris.endpoint", "is required"),
+        ("flowers/iris", "http://evil/x", 7, "models.iris.inference_service", "pattern"),
+        ("models:/iris@champion", "http://evil/x", 8, "models.iris.mlflow", "pattern"),
+        ("models:/iris@champion", "models:/iris", 8, "models.iris.mlflow", "pattern"),
+        ("file: rows.csv", "file: ../rows.csv", 9, "models.iris.sample", "must lie below"),
+        ("file: rows.csv", "file: none.csv", 9, "models.iris.sample", "there is no file none.csv"),
+        ("https://wiki/iris", "javascript:x", 10, "models.iris.links.0.url", "pattern"),
+    ],
+)
+def test_what_it_refers_to_must_be_there(
+    tmp_path: Path, old: str, new: str, line: int, field: str, problem: str
+) -> None:
+    """In the file, below its folder, and on no host that the file does not name."""
+    (tmp_path / "rows.csv").write_text("a\n1\n")
+    with pytest.raises(CatalogError) as caught:
+        parse_models_file(REFERENCES.replace(old, new, 1), source="m", folder=tmp_path)
+    assert problem in str(caught.value)
+    assert (caught.value.line, caught.value.field) == (line, field)

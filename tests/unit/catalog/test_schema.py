@@ -91,16 +91,17 @@ def test_every_kind_is_explained() -> None:
             assert f"\n| `{kind}` |" in documented
 
 
-def test_the_example_of_the_reference_is_a_models_file() -> None:
+def test_the_examples_of_the_reference_are_models_files() -> None:
     """People will copy it."""
     documented = (REFERENCE / "models-file.md").read_text(encoding="utf-8")
-    text = next(
+    texts = [
         block
         for block in re.findall(r"```yaml\n(.*?)```", documented, re.DOTALL)
-        if "models:" in block
-    )
-    assert accepts(parse_yaml(text, "m").values)
-    assert list(parse_models_file(text, source="m", folder=ROOT).models) == ["iris"]
+        if "version: 1" in block
+    ]
+    parsed = [parse_models_file(text, source="m", folder=ROOT) for text in texts]
+    assert [list(one.models) for one in parsed] == [["iris"], [], ["iris"]]
+    assert all(accepts(parse_yaml(text, "m").values) for text in texts)
 
 
 def test_accepts_the_demos_models() -> None:

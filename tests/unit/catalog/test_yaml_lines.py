@@ -98,6 +98,8 @@ def test_merge_keys_and_anchors_work() -> None:
         ("a: *b", "m.yaml, line 1: not valid YAML.*undefined alias"),
         ("? [a]\n: b", "m.yaml, line 1: not valid YAML.*unhashable"),
         ("a: !!int x", "m.yaml: not valid YAML.*invalid literal"),
+        ("a: !!bool maybe", "m.yaml: not valid YAML: .maybe."),
+        ("a: !!timestamp x", "m.yaml: not valid YAML: "),
         ("a: !!python/object:os.system x", "line 1: not valid YAML: could not determine"),
         ("\x00", "m.yaml: not valid YAML: unacceptable character"),
         ("[" * 5000, "m.yaml: not valid YAML: it is nested too deeply"),
