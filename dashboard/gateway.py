@@ -1,27 +1,36 @@
 """Every cache and every client the pages use.
 
-What is cached here is shared by all people who look. The first three arguments of each cached
-function are the models file and its state on disk, so that nothing outlives a change of the file.
+What is cached here is shared by all people who look. The first two arguments of each cached function
+are the models file and the number of its reading, so that nothing outlives a change of the file.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from dashboard.jobs import Jobs
+from dashboard.loading import Loaded, ModelsFileLoader
 from dashboard.monitor import Monitor
 from dashboard.settings import settings
-from kserve_client.catalog import Catalog
+from kserve_client.catalog import Catalog, Description, Example
+from kserve_client.catalog.inference_services import InferenceService
 from kserve_client.client import ModelMetadata, ServerMetadata
-from kserve_client.errors import CatalogError, ConfigurationError
+from kserve_client.doctor import Report
+from kserve_client.doctor import examine as examine_model
+from kserve_client.errors import ConfigurationError
 from kserve_client.health import Ladder, check, check_all
 from kserve_client.model import Model, PredictionExchange
+from kserve_client.signature import Signature
 
 HEALTH_TTL_S = 3
 LADDER_TTL_S = 5
 METADATA_TTL_S = 30
+DESCRIPTION_TTL_S = 15
+AT_REST = ("scaled to zero", "stopped")
+REPORT_TTL_S = 3600
 
 
 class NoModelsFileError(ConfigurationError):
@@ -33,16 +42,30 @@ def catalog() -> Catalog:
 
     Raises NoModelsFileError when none is named, CatalogError when it is wrong.
     """
+    return loaded().catalog
+
+
+def loaded() -> Loaded:
+    """The models file in use; an older reading of it, with the problem, while it is wrong."""
     path = settings().models
     if path is None:
         raise NoModelsFileError("no models file is named; set KSERVE_CLIENT_MODELS")
-    return _catalog(*_version())
+    return _loader(str(path)).current()
 
 
 def open_model(name: str) -> Model:
-    """A model of the catalog."""
-    catalog()
-    return _model(*_version(), name)
+    """A model of the catalog, with all that its sources say."""
+    return catalog().model(name, description(name))
+
+
+def description(name: str) -> Description:
+    """What every source says of a model, at most half a minute old."""
+    return _description(*_version(), name)
+
+
+def examples(name: str) -> tuple[Example, ...]:
+    """Rows to start from."""
+    return catalog().examples(name, description(name))
 
 
 def predict(name: str, row: dict[str, Any]) -> PredictionExchange:
@@ -50,15 +73,22 @@ def predict(name: str, row: dict[str, Any]) -> PredictionExchange:
     return open_model(name).exchange([row])
 
 
+def try_out(name: str, signature: Signature, row: dict[str, Any]) -> PredictionExchange:
+    """Ask a model about one row by a signature that is not in the catalog. Nothing is kept."""
+    return catalog().model(name, Description(signature)).exchange([row])
+
+
 def ladders() -> dict[str, Ladder]:
-    """The health of every model up to its ready check, at most three seconds old."""
-    catalog()
+    """The health of every model up to its ready check, at most three seconds old.
+
+    Models that are stopped, or may scale to zero, are not asked: that would wake them, or keep them
+    awake. What the cluster says of them has to do.
+    """
     return _ladders(*_version())
 
 
 def ladder(name: str) -> Ladder:
     """The health of one model with a test inference, at most five seconds old."""
-    catalog()
     return _ladder(*_version(), name)
 
 
@@ -70,6 +100,17 @@ def server_metadata(name: str) -> ServerMetadata:
 def model_metadata(name: str) -> ModelMetadata:
     """What the server says of a model, at most half a minute old."""
     return _model_metadata(*_version(), name)
+
+
+def examine(name: str) -> Report:
+    """How well a model speaks V2, asked anew; some thirty small requests."""
+    found = _reports(*_version())[name] = examine_model(catalog(), name)
+    return found
+
+
+def report(name: str) -> Report | None:
+    """What the last examination found, by whoever asked for it; None when nobody did of late."""
+    return _reports(*_version()).get(name)
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -84,46 +125,65 @@ def jobs() -> Jobs:
     return Jobs()
 
 
-def _version() -> tuple[str, int, int]:
-    """The models file and its state on disk: the key of everything that hangs on it."""
-    path = settings().models
-    try:
-        found = path.stat() if path else None
-    except OSError:
-        found = None
-    if path is None or found is None:
-        raise CatalogError("there is no such file", source=str(path))
-    return str(path), found.st_mtime_ns, found.st_size
+def _version() -> tuple[str, int]:
+    """The models file and the number of its reading: the key of everything that hangs on it."""
+    return str(settings().models), loaded().number
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _catalog(path: str, mtime_ns: int, size_bytes: int) -> Catalog:
-    return Catalog.load(path)
+def _catalog(path: str, number: int) -> Catalog:
+    return loaded().catalog
 
 
-@st.cache_resource(max_entries=200, ttl=300, show_spinner=False)
-def _model(path: str, mtime_ns: int, size_bytes: int, name: str) -> Model:
-    return _catalog(path, mtime_ns, size_bytes).model(name)
+@st.cache_resource(max_entries=4, show_spinner=False, on_release=ModelsFileLoader.close)
+def _loader(path: str) -> ModelsFileLoader:
+    return ModelsFileLoader(Path(path))
+
+
+@st.cache_resource(
+    max_entries=200, ttl=DESCRIPTION_TTL_S, refresh_mode="background", show_spinner=False
+)
+def _description(path: str, number: int, name: str) -> Description:
+    return _catalog(path, number).describe(name)
 
 
 @st.cache_resource(max_entries=2, ttl=HEALTH_TTL_S, show_spinner=False)
-def _ladders(path: str, mtime_ns: int, size_bytes: int) -> dict[str, Ladder]:
-    models = _catalog(path, mtime_ns, size_bytes)
-    found = check_all(models, list(models), with_inference=False)
+def _ladders(path: str, number: int) -> dict[str, Ladder]:
+    models = _catalog(path, number)
+    alone = {key for key, service in models.services().items() if is_left_alone(service)}
+    asked = [name for name in models if _service_key(models, name) not in alone]
+    found = check_all(models, asked, with_inference=False)
     monitor().observe(found)
     return {ladder.model: ladder for ladder in found}
 
 
+def is_left_alone(service: InferenceService) -> bool:
+    """Whether looking at all models must not ask this one."""
+    return service.may_sleep or service.state in AT_REST
+
+
+def _service_key(models: Catalog, name: str) -> str | None:
+    try:
+        service = models.service(name)
+    except ConfigurationError:
+        return None  # the ladder says it
+    return service.key if service else None
+
+
 @st.cache_resource(max_entries=200, ttl=LADDER_TTL_S, show_spinner=False)
-def _ladder(path: str, mtime_ns: int, size_bytes: int, name: str) -> Ladder:
-    return check(_catalog(path, mtime_ns, size_bytes), name)
+def _ladder(path: str, number: int, name: str) -> Ladder:
+    return check(_catalog(path, number), name)
 
 
 @st.cache_resource(max_entries=200, ttl=METADATA_TTL_S, show_spinner=False)
-def _server_metadata(path: str, mtime_ns: int, size_bytes: int, name: str) -> ServerMetadata:
-    return _model(path, mtime_ns, size_bytes, name).client.server_metadata()
+def _server_metadata(path: str, number: int, name: str) -> ServerMetadata:
+    return _catalog(path, number).model(name).client.server_metadata()
 
 
 @st.cache_resource(max_entries=200, ttl=METADATA_TTL_S, show_spinner=False)
-def _model_metadata(path: str, mtime_ns: int, size_bytes: int, name: str) -> ModelMetadata:
-    return _model(path, mtime_ns, size_bytes, name).metadata()
+def _model_metadata(path: str, number: int, name: str) -> ModelMetadata:
+    return _catalog(path, number).model(name).metadata()
+
+
+@st.cache_resource(max_entries=2, ttl=REPORT_TTL_S, show_spinner=False)
+def _reports(path: str, number: int) -> dict[str, Report]:
+    return {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -14,12 +16,23 @@ from streamlit.runtime.pages_manager import PagesManager
 from dashboard import gateway
 from dashboard.settings import settings
 from dashboard.state import MODEL_KEY, asked_model, choose, chosen_model, name_in_address, session
-from dashboard.views import NARROW_ONLY, explained, literal, problem
+from dashboard.views import NARROW_ONLY, clock, explained, literal, problem
 from kserve_client.catalog import Catalog, Entry
 from kserve_client.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from kserve_client.catalog.cluster import Found
+
 PRODUCT = "kserve-client"
 ICON = Path(__file__).with_name("icon.svg")
+# The parts of the page Details, as they stand in the address.
+PART_KEY = "part"
+KNOWN, LEARN, CHECKS, SERVER = (
+    "Inputs and outputs",
+    "Learn from a CSV",
+    "Checks",
+    "What the server says",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +82,22 @@ def frame(page: StreamlitPage) -> None:
         _picker()
         if settings().badge:
             st.badge(settings().badge, icon=":material/science:", color="gray")
+    _older_reading()
+
+
+def _older_reading() -> None:
+    """The models file was edited and is wrong now: what is wrong, and what is shown meanwhile."""
+    try:
+        loaded = gateway.loaded()
+    except ConfigurationError:
+        return  # there is none to show; the page explains it
+    if loaded.problem is not None:
+        st.warning(
+            literal(f"{loaded.problem}. Until it is mended, what was read at ")
+            + f"{clock(loaded.loaded_at)} stays in use.",
+            title="The models file has a mistake",
+            icon=":material/history:",
+        )
 
 
 @contextmanager
@@ -80,7 +109,27 @@ def page(title: str) -> Iterator[Chosen]:
         name = next(iter(catalog))
     chosen = Chosen(name, catalog.title(name), catalog.entry(name), catalog)
     with explained():
-        yield chosen
+        try:
+            yield chosen
+        except ConfigurationError:
+            if gateway.description(name).signature is not None:
+                raise
+            _undescribed(name)
+
+
+def _undescribed(name: str) -> None:
+    """No source says what the model takes: there is no form yet, and here is how to get one."""
+    st.info(
+        "This model does not say what it takes, so there is no form for it yet. Learn one from a "
+        "CSV of usual rows, or describe the model in the models file.",
+        icon=":material/upload_file:",
+    )
+    st.page_link(
+        "pages/model.py",
+        label=LEARN,
+        icon=":material/arrow_forward:",
+        query_params={"m": name, PART_KEY: LEARN},
+    )
 
 
 def models(title: str) -> Catalog:
@@ -98,7 +147,7 @@ def _picker() -> None:
     labels = _labels(catalog)
     names = {label: name for name, label in labels.items()} | {name: name for name in labels}
     asked = asked_model()
-    if asked in labels and chosen_model() is None:
+    if asked in labels and labels[asked] != asked and chosen_model() is None:
         # Streamlit's binding keeps the words of the list in the address, not the names behind them.
         name_in_address(labels[asked])
         st.rerun()
@@ -119,10 +168,10 @@ def _picker() -> None:
 
 def _labels(catalog: Catalog) -> dict[str, str]:
     """What the picker shows for each model: its title, with its name where titles are the same."""
-    titles = [catalog.title(name) for name in catalog]
+    titles = catalog.titles()  # at one moment: the cluster may change meanwhile
+    counts = Counter(titles.values())
     return {
-        name: title if titles.count(title) == 1 else f"{title} ({name})"
-        for name, title in zip(catalog, titles, strict=True)
+        name: title if counts[title] == 1 else f"{title} ({name})" for name, title in titles.items()
     }
 
 
@@ -137,8 +186,43 @@ def _catalog_or_stop(title: str) -> Catalog:
     else:
         if len(catalog):
             return catalog
-        _welcome(title, "The models file has no models yet.")
+        found = catalog.found()
+        if found is None:
+            _welcome(title, "The models file has no models yet.")
+        else:
+            _empty_cluster(title, found)
     return st.stop()
+
+
+def cluster_problems(found: Found | None) -> None:
+    """What could not be seen of the cluster: a calm line, and the reasons for whom they help."""
+    if found is None:
+        return
+    if found.problems:
+        with st.expander("Not all of the cluster can be seen", icon=":material/cloud_off:"):
+            for one in found.problems:
+                st.caption(literal(f"Kubernetes, {one}"))
+    if not found.is_complete:
+        st.caption(":material/hourglass_top: Looking for models in the cluster")
+
+
+def _empty_cluster(title: str, found: Found) -> None:
+    """The models file leaves it to the cluster, which shows none."""
+    st.title(title)
+    if found.problems:
+        st.markdown("No model can be seen yet:")
+    elif found.is_complete:
+        st.markdown("There is no InferenceService in the namespaces that the models file names.")
+    cluster_problems(found)
+    _look_again()
+
+
+@st.fragment(run_every=settings().refresh_s)
+def _look_again() -> None:
+    """Open the page anew once there is a model."""
+    with explained():
+        if len(gateway.catalog()):
+            st.rerun()
 
 
 def _welcome(title: str, why: str) -> None:

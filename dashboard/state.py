@@ -16,7 +16,10 @@ _STATE_KEY = "state"
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A row and what the model said of it."""
+    """A row and what the model said of it.
+
+    Of a sensitive feature neither holds the value: see `masking`.
+    """
 
     row: dict[str, Any]
     result: PredictionExchange
@@ -26,14 +29,19 @@ class Answered:
 class SessionState:
     """What one browser session remembers besides its widgets.
 
-    `answers` are the last ones per model; `started` the models whose form was filled once;
+    `answers` are the last ones per model; `started` the models whose form was filled once; `fields`
+    what each field of a form was when it got its value, and `notes` what of that value was left out;
+    `sketches` are signatures under construction, per model;
     `renewed` counts how often the widget of a name was replaced by a fresh one; `jobs` is the last
     batch job per model; `link` what the address named when it was last read.
     """
 
     answers: dict[str, Answered] = field(default_factory=dict)
     started: set[str] = field(default_factory=set)
+    fields: dict[str, Any] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
     renewed: dict[str, int] = field(default_factory=dict)
+    sketches: dict[str, Any] = field(default_factory=dict)
     jobs: dict[str, str] = field(default_factory=dict)
     link: str | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +32,8 @@ from kserve_client.errors import (
     ServerError,
 )
 from kserve_client.health import Ladder, Rung
-from kserve_client.predictions import Prediction
+from kserve_client.predictions import Prediction, number_text
+from kserve_client.signature import Signature
 
 MOST_BARS = 6
 NOTHING = "–"
@@ -42,7 +43,15 @@ LONGEST_STEP_S = 30
 NARROW_ONLY = """<style>
 @media (min-width: 641px) { [data-testid="stBottom"] { display: none; } }
 @media (max-width: 640px) { [data-testid="stBottomBlockContainer"] { padding: 0.6rem 1rem; } }
+/* However long the form is, the answer stays beside it. */
+@media (min-width: 641px) {
+  [data-testid="stColumn"]:has(> div > [data-testid="stLayoutWrapper"] > .st-key-answer-pane) {
+    position: sticky; top: 3.75rem; align-self: flex-start;
+    max-height: calc(100vh - 4.5rem); overflow-y: auto;
+  }
+}
 </style>"""
+ANSWER_PANE = "answer-pane"
 STATES: dict[str, tuple[str, str, str]] = {
     "ready": (":material/check_circle:", "green", "Ready"),
     "not ready": (":material/hourglass_top:", "orange", "Not ready"),
@@ -98,6 +107,18 @@ def problem(error: KServeClientError) -> None:
     st.error(text, title=headline, icon=":material/error:")
     if isinstance(error, NoAnswerError | ServerError):
         health_link()
+
+
+def incomplete(signature: Signature, issues: Mapping[str, str]) -> None:
+    """What a form still needs before it can be asked, also where the answer would be in sight."""
+    fields = [f"{signature.feature(name).label}: {words}" for name, words in issues.items()]
+    st.warning(
+        literal(_sentence("; ".join(fields))),
+        title="The form is not complete",
+        icon=":material/edit_note:",
+    )
+    with st.bottom:
+        st.markdown(f":material/edit_note: {literal(fields[0])}")
 
 
 def health_link() -> None:
@@ -179,8 +200,11 @@ def answer(prediction: Prediction, exchange: Exchange, title: str) -> None:
             _picture(prediction, title)
         else:
             st.markdown(f"## {literal(prediction.headline)}")
+        if prediction.margin is not None:
+            st.markdown(distance(prediction))
         if prediction.probabilities:
-            st.markdown(certainty(prediction))
+            if prediction.margin is None:
+                st.markdown(certainty(prediction))
             _bars(prediction)
         elif not _says_something(prediction):
             _raw(prediction)
@@ -192,10 +216,34 @@ def answer_line(prediction: Prediction) -> None:
     """The answer in one line that stays in sight where the answer itself is below the form."""
     if prediction.picture is not None:
         return  # it can't be said in a line
-    confidence = prediction.confidence
-    sure = f" · {percent(confidence)} sure" if confidence is not None else ""
     with st.bottom:
-        st.markdown(f"**{literal(prediction.headline)}**{sure}")
+        st.markdown(f"**{literal(prediction.headline)}**{_in_short(prediction)}")
+
+
+def _in_short(prediction: Prediction) -> str:
+    """How sure, or how likely the class is that the threshold is about."""
+    if prediction.positive is not None and prediction.margin is not None:
+        chance = (prediction.probabilities or {})[prediction.positive]
+        name = "" if prediction.label == prediction.positive else f"{literal(prediction.positive)} "
+        return f" · {name}{percent(chance)}"
+    confidence = prediction.confidence
+    return f" · {percent(confidence)} sure" if confidence is not None else ""
+
+
+def distance(prediction: Prediction) -> str:
+    """How far the answer is from its threshold."""
+    margin, threshold = prediction.margin, prediction.threshold
+    if margin is None or threshold is None:
+        return ""
+    side = "above" if margin > 0 else "below"
+    if prediction.positive is None:
+        mark = number_text(threshold, prediction.decimals, prediction.unit)
+        gap = number_text(abs(margin), prediction.decimals, prediction.unit)
+        return literal(f"{f'{gap} {side}' if margin else 'At'} the threshold of {mark}")
+    chance = (prediction.probabilities or {})[prediction.positive]
+    points = "At" if not margin else f"{abs(margin) * 100:.1f} points {side}"
+    name = literal(prediction.positive)
+    return f"**{percent(chance)}** {name} · {points} the threshold of {percent(threshold)}"
 
 
 def certainty(prediction: Prediction) -> str:
@@ -236,6 +284,9 @@ def _bars(prediction: Prediction) -> None:
         showlegend=False,
     )
     told = "; ".join(f"{name} {percent(share)}" for name, share in shown)
+    if prediction.positive is not None and prediction.threshold is not None:
+        _threshold_line(figure, names.index(prediction.positive), prediction.threshold)
+        told += f"; threshold of {prediction.positive} {percent(prediction.threshold)}"
     st.plotly_chart(
         figure, key="probabilities", config={"displayModeBar": False}, alt=f"Probabilities: {told}"
     )
@@ -244,10 +295,36 @@ def _bars(prediction: Prediction) -> None:
         st.caption(f"and {hidden} less likely")
 
 
+def _threshold_line(figure: go.Figure, bar: int, threshold: float) -> None:
+    """A line across the bar of the class that the threshold is about, with its words below."""
+    colour = _theme_colour("textColor", "#1C2024")
+    figure.add_shape(
+        type="line",
+        x0=threshold,
+        x1=threshold,
+        y0=bar - 0.48,
+        y1=bar + 0.48,
+        line={"color": colour, "width": 2, "dash": "dot"},
+    )
+    figure.add_annotation(
+        x=threshold,
+        y=bar + 0.5,
+        text=f"threshold {percent(threshold)}",
+        showarrow=False,
+        yanchor="middle",
+        xanchor="left" if threshold < 0.5 else "right",
+        font={"size": 11},
+    )
+
+
+def _theme_colour(name: str, otherwise: str) -> str:
+    kind = st.context.theme.type or "light"
+    return str(st.get_option(f"theme.{kind}.{name}") or otherwise)
+
+
 def _accent() -> tuple[str, str]:
     """The accent of the theme in use, and a quieter tone of it."""
-    kind = st.context.theme.type or "light"
-    accent = str(st.get_option(f"theme.{kind}.primaryColor") or "#3451B2")
+    accent = _theme_colour("primaryColor", "#3451B2")
     red, green, blue = (int(accent[at : at + 2], 16) for at in (1, 3, 5))
     return accent, f"rgba({red}, {green}, {blue}, 0.45)"
 

@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import gateway, shell, views
 from dashboard.settings import settings
+from kserve_client.errors import ConfigurationError
 from kserve_client.health import Ladder
 
 shell.page_guard()
@@ -61,13 +62,21 @@ def overview(model: shell.Chosen, ladders: dict[str, Ladder]) -> None:
             "Server ready": rung(ladder, "Server ready"),
             "Model ready": rung(ladder, "Model ready"),
             "Latency": views.milliseconds(ladder.latency_ms),
-            "Endpoint": model.catalog.endpoint(name).name,
+            "Endpoint": endpoint_name(model, name),
         }
         for name, ladder in ladders.items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Health of all models")
-    newest = views.clock(max(ladder.checked_at for ladder in ladders.values()))
+    checked = [ladder.checked_at for ladder in ladders.values()]
+    newest = views.clock(max(checked)) if checked else views.NOTHING
     st.caption(f"Checked at {newest}, again every {settings().refresh_s:g} s")
+
+
+def endpoint_name(model: shell.Chosen, name: str) -> str:
+    try:
+        return model.catalog.endpoint(name).name
+    except ConfigurationError:
+        return views.NOTHING  # the state says why
 
 
 def rung(ladder: Ladder, name: str) -> str:

@@ -1,60 +1,50 @@
-"""Model: what the server says of it, beside what the catalog adds."""
+"""Details: what is known of a model and who says so; a form learned from a sample; checks."""
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import gateway, shell, views
+from dashboard import conformance_card, facts_table, gateway, learning, shell, views
+from dashboard.facts_table import Facts, SourceState
+from kserve_client.catalog import Description
+from kserve_client.catalog.inference_services import InferenceService
 from kserve_client.client import TensorMetadata
-from kserve_client.signature import Signature
 
 shell.page_guard()
 
 
-def catalog_side(signature: Signature) -> None:
-    features = [
-        {
-            "Feature": feature.name,
-            "Title": feature.label,
-            "Kind": feature.kind,
-            "Unit": feature.unit or views.NOTHING,
-            "Range or choices": allowed(signature, feature.name),
-            "Needed": "yes" if feature.required else "no",
-        }
-        for feature in signature.features
-    ]
-    st.markdown(f"**Inputs** · {layout(signature)}")
-    st.dataframe(pd.DataFrame(features), hide_index=True, alt="Features of the model")
-    st.markdown("**Outputs**")
-    outputs = [
-        {
-            "Output": output.name,
-            "Meaning": output.kind,
-            "Unit": output.unit or views.NOTHING,
-            "Classes": ", ".join(output.class_names) or views.NOTHING,
-        }
-        for output in signature.outputs
-    ]
-    if outputs:
-        st.dataframe(pd.DataFrame(outputs), hide_index=True, alt="Outputs of the model")
+def header(model: shell.Chosen, facts: Facts, states: list[SourceState]) -> None:
+    """What it is, who is asked about it, and where it answers."""
+    owner = facts.about("owner")
+    description = facts.about("description")
+    if description:
+        st.markdown(views.literal(str(description)))
+    endpoint = model.catalog.endpoint(model.name)
+    served = model.catalog.served_name(model.name)
+    by = f" · owner: {owner}" if owner else ""
+    # A name may come from an annotation, which anybody may have written.
+    st.caption(views.literal(f"{served} on {endpoint.title} {endpoint.url}{by}"))
+    facts_table.draw_about(facts)
+    facts_table.draw_links(facts)
+    facts_table.failures_line(states)
+
+
+def inputs_and_outputs(facts: Facts, description: Description, states: list[SourceState]) -> None:
+    signature = description.signature
+    if signature is None:
+        st.info(
+            "No source says what this model takes. Learn it from a CSV of usual rows, or describe "
+            "it in the models file.",
+            icon=":material/upload_file:",
+        )
     else:
-        st.caption("None named: every output the server gives is shown as it is.")
-
-
-def layout(signature: Signature) -> str:
-    if signature.layout == "columns":
-        return "one input per column"
-    return f"columns of one tensor, {signature.input}, {signature.datatype}"
-
-
-def allowed(signature: Signature, name: str) -> str:
-    feature = signature.feature(name)
-    if feature.choices:
-        return ", ".join(choice.text for choice in feature.choices)
-    if feature.image:
-        return f"{feature.image.width} × {feature.image.height} pixels"
-    if feature.min is not None and feature.max is not None:
-        return views.range_text(feature.min, feature.max)
-    return views.NOTHING
+        facts_table.draw_signature(facts, signature)
+    if description.notes:
+        with st.expander(f"What was left out, and why ({len(description.notes)})"):
+            st.markdown("\n".join(f"- {views.literal(note)}" for note in description.notes))
+    with st.expander("Where each fact comes from", expanded=signature is None):
+        facts_table.draw_sources(states)
+        if description.facts:
+            facts_table.draw_every_fact(description)
 
 
 def server_side(name: str) -> None:
@@ -87,22 +77,51 @@ def server_line(name: str) -> None:
     st.caption(views.literal(f"{server.name} {server.version} · extensions: {extensions}"))
 
 
+def what_is_known(
+    facts: Facts,
+    description: Description,
+    service: InferenceService | None,
+    states: list[SourceState],
+) -> None:
+    inputs_and_outputs(facts, description, states)
+    if service is not None:
+        facts_table.draw_service(service)
+
+
+def what_the_server_says(model: shell.Chosen) -> None:
+    with views.explained(), st.spinner("Asking the server"):
+        server_line(model.name)
+        server_side(model.name)
+
+
+def learn(model: shell.Chosen, known: Description) -> None:
+    with views.explained():
+        learning.draw(model, known)
+
+
 with shell.page("Details") as model:
+    with st.spinner("Asking the sources"):
+        description = gateway.description(model.name)
+    service = model.catalog.service(model.name)
+    facts = Facts(description)
+    states = facts_table.source_states(description, model.catalog, model.name, service)
     st.title(f"Details · {views.literal(model.title)}")
-    st.markdown(views.literal(model.entry.description))
-    endpoint = model.catalog.endpoint(model.name)
-    owner = f" · owner: {model.entry.owner}" if model.entry.owner else ""
-    served = model.entry.model_name or model.name
-    st.caption(
-        f"`{served}` on {views.literal(endpoint.title)} `{endpoint.url}`{views.literal(owner)}"
+    header(model, facts, states)
+    known, learned, checks, server = st.tabs(
+        [shell.KNOWN, shell.LEARN, shell.CHECKS, shell.SERVER],
+        key=shell.PART_KEY,
+        bind="query-params",
+        default=shell.LEARN if description.signature is None else shell.KNOWN,
     )
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        st.subheader("What the catalog adds")
-        with views.explained():
-            catalog_side(gateway.open_model(model.name).signature)
-    with right:
-        st.subheader("What the server says")
-        with views.explained(), st.spinner("Asking the server"):
-            server_line(model.name)
-            server_side(model.name)
+    with known:
+        if known.open:
+            what_is_known(facts, description, service, states)
+    with learned:
+        if learned.open:
+            learn(model, description)
+    with checks:
+        if checks.open:
+            conformance_card.draw(model)
+    with server:
+        if server.open:
+            what_the_server_says(model)

@@ -4,8 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import forms, gateway, shell, views
+from dashboard import forms, gateway, masking, shell, views
 from dashboard.state import Answered, chosen, session
+from kserve_client.errors import KServeClientError
 from kserve_client.model import PredictionExchange
 from kserve_client.signature import Signature
 
@@ -15,29 +16,35 @@ shell.page_guard()
 @st.fragment
 def form_and_answer(model: shell.Chosen, signature: Signature) -> None:
     """The part that a moved slider runs again."""
-    left, right = st.columns([1, 1], gap="large")
+    widths = [1.7, 1] if forms.is_long(signature) else [1, 1]
+    left, right = st.columns(widths, gap="large")
     with left:
         live = controls(model, signature)
         row = forms.draw(model.name, signature)
-        is_asked = live or ask_button(model)
-    with right, views.explained(in_sight=True):
-        if is_asked:
-            ask(model, row)
+        issues = forms.issues(signature, row)
+        is_asked = live or ask_button(model, is_ready=not issues)
+    with right, st.container(key=views.ANSWER_PANE), views.explained(in_sight=True):
+        if is_asked and not issues:
+            ask(model, signature, row)
         last = session().answers.get(model.name)
-        if last is None:
-            st.info("Fill in the form, then press Predict.", icon=":material/arrow_back:")
-            return
+        is_old = last is not None and last.row != masking.masked_row(signature, row)
         with st.container():  # there in any case, so that the answer keeps its place
-            if last.row != row:
+            if issues:
+                views.incomplete(signature, issues)
+            elif last is None:
+                st.info("Fill in the form, then press Predict.", icon=":material/arrow_back:")
+            if is_old:
                 st.info("The form has changed since this answer.", icon=":material/history:")
-        answer(model, last.result)
+        if last is not None:
+            answer(model, last.result, is_old=is_old)
 
 
 def controls(model: shell.Chosen, signature: Signature) -> bool:
     """Examples to start from, and whether each change asks at once."""
-    forms.fill_once(model.name, signature, model.entry.examples)
-    if model.entry.examples:
-        rows = {example.name: example.row for example in model.entry.examples}
+    examples = gateway.examples(model.name)
+    forms.fill_once(model.name, signature, examples)
+    if examples:
+        rows = {example.name: example.row for example in examples}
         st.pills(
             "Examples",
             list(rows),
@@ -63,24 +70,35 @@ def take_example(name: str, signature: Signature, rows: dict[str, dict[str, Any]
         forms.fill(name, signature, rows[picked])
 
 
-def ask_button(model: shell.Chosen) -> bool:
+def ask_button(model: shell.Chosen, *, is_ready: bool) -> bool:
     return st.button(
-        "Predict", type="primary", key=f"ask.{model.name}", icon=":material/play_arrow:"
+        "Predict",
+        type="primary",
+        key=f"ask.{model.name}",
+        icon=":material/play_arrow:",
+        disabled=not is_ready,
     )
 
 
-def ask(model: shell.Chosen, row: dict[str, Any]) -> None:
+def ask(model: shell.Chosen, signature: Signature, row: dict[str, Any]) -> None:
     """Remember the answer: what moves later asks a slow model only when told to."""
     session().answers.pop(model.name, None)
-    with st.spinner("Asking the model", show_time=True):
-        result = gateway.predict(model.name, row)
-    session().answers[model.name] = Answered(row, result)
+    try:
+        with st.spinner("Asking the model", show_time=True):
+            result = gateway.predict(model.name, row)
+    except KServeClientError as error:
+        raise masking.masked_error(signature, error) from None
+    shown = masking.masked_exchange(signature, result.exchange)
+    session().answers[model.name] = Answered(
+        masking.masked_row(signature, row), PredictionExchange(result.predictions, shown)
+    )
 
 
-def answer(model: shell.Chosen, result: PredictionExchange) -> None:
+def answer(model: shell.Chosen, result: PredictionExchange, *, is_old: bool) -> None:
     prediction = result.predictions[0]
     views.answer(prediction, result.exchange, model.title)
-    views.answer_line(prediction)
+    if not is_old:
+        views.answer_line(prediction)
     with st.expander("Request and answer as they were sent"):
         views.wire(result.exchange, model.catalog.endpoint(model.name))
 

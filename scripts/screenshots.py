@@ -24,7 +24,7 @@ PAGES = (
     ("predict-table", "/predict?m=penguins", "sure"),
     ("predict-picture", "/predict?m=digits", "sure"),
     ("picture-out", "/predict?m=denoise", "What the model gets"),
-    ("model", "/model?m=penguin_mass", "Metadata as JSON"),
+    ("model", "/model?m=penguin_mass", "Where each fact comes from"),
     ("health", "/health?m=iris", "Test inference"),
 )
 
@@ -46,6 +46,7 @@ def main() -> int:
         for scheme, (name, path, text), narrow in looks(everything=options.all):
             take(browser, options, scheme, name, path, text, narrow=narrow)
         batch(browser, options)
+        learn(browser, options)
         browser.close()
     return 0
 
@@ -106,6 +107,19 @@ def batch(browser: Browser, options: argparse.Namespace) -> None:
     page.get_by_text("Score 150 rows").click()
     settle(page, "have a prediction")
     page.screenshot(path=options.to / "batch-wide-light.png")
+    page.context.close()
+
+
+def learn(browser: Browser, options: argparse.Namespace) -> None:
+    """Let the page Details learn from the sample of the demo."""
+    page = opened(browser, "light", narrow=False)
+    page.goto(f"{options.url}/model?m=iris&part=Learn from a CSV")
+    settle(page, "CSV or Parquet file of usual rows")
+    page.set_input_files("input[type=file]", ROOT / ".demo" / "data" / "iris-150.csv")
+    page.get_by_role("slider").first.wait_for()
+    page.get_by_test_id("data-grid-canvas").first.wait_for()
+    settle(page, "Try the form")
+    page.screenshot(path=options.to / "learn-wide-light.png")
     page.context.close()
 
 

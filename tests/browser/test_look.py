@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 NARROW = (400, 850)
 PAGES = ["", "predict?m=iris", "predict?m=digits", "predict?m=penguins", "predict?m=denoise"]
 PAGES += ["batch?m=iris", "model?m=penguin_mass", "health?m=iris"]
+PAGES += [f"model?m=iris&part={part}" for part in ("Learn from a CSV", "What the server says")]
 
 # Text that reaches out of the window, beside what a person can scroll to within its own box.
 OUTSIDE = """() => {

@@ -1,5 +1,6 @@
 """A signature with every kind of feature: which widget each gets, and what its value is on the wire."""
 
+import ast
 from collections.abc import Callable, Iterator
 from datetime import date
 from io import BytesIO
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from streamlit.testing.v1.element_tree import Widget
 
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, named, pick, plain, title, words
+from tests.servers import ROOT
 from tests.v2_server import Json, V2Server, tensor, v2_server
 
 Column = dict[str, Any]
@@ -56,6 +57,18 @@ models:
               day: 2020-02-29, until: 2021-01-01, grid: [[1, 2, 3], [4, 5, 6]]}
       - name: With gaps
         row: {bounded: 1, free: 0, colour: 0, city: Rome, note: x, day: 2020-01-01}
+  short:
+    title: Short
+    endpoint: test
+    model_name: every
+    signature:
+      layout: columns
+      features:
+        - {name: id, kind: integer, default: 7, step: 1}
+        - {name: length, group: Size}
+        - {name: width, group: Size, required: false}
+        - {name: colour, kind: category, choices: [red, green], group: Kind}
+      outputs: [{name: out, kind: value}]
   picture:
     title: Picture
     endpoint: test
@@ -111,6 +124,12 @@ def sent(server: V2Server) -> dict[str, Any]:
     }
 
 
+def left_out(app: AppTest) -> list[str]:
+    """Return what the fields say could not be taken from an example."""
+    said = [caption.value.removeprefix(":orange[").removesuffix("]") for caption in app.caption]
+    return [plain(words) for words in said if "Left out" in words]
+
+
 def labels(widgets: Any) -> list[str]:
     return [plain(widget.label) for widget in widgets]
 
@@ -124,19 +143,33 @@ def test_each_kind_has_its_widget(form: AppTest) -> None:
         "count · 0 – 20",
     ]
     boxes = {str(box.key).split(".")[2].split("~")[0] for box in form.number_input}
-    assert boxes == {"bounded", "fine", "free", "maybe", "count", "huge", "rooms"}
+    assert boxes == {"bounded", "fine", "free", "maybe", "count"}
+    assert labels(form.text_input) == ["huge", "rooms"]
     pills = [plain(pills.label).split(" ")[0] for pills in form.pills]
-    assert pills == ["Examples", "colour", "size"]
+    assert pills == ["Examples", "colour", "size", "insured"]
     assert [plain(box.label) for box in form.main.selectbox] == ["city"]
-    assert labels(form.toggle) == ["Live", "paid", "insured"]
-    assert labels(form.text_area) == ["Note", "remark"]
+    assert labels(form.toggle) == ["Live", "paid"]
+    assert labels(form.text_area) == ["Note", "remark", "CSV or JSON"]
     assert labels(form.date_input) == ["day", "until"]
     assert len(form.data_editor) == 1
 
 
-def test_features_stand_in_their_groups(form: AppTest) -> None:
+def test_a_long_form_stands_in_folds(form: AppTest) -> None:
+    """Each group of more than twelve features is a fold, the first one open; the rest is Other."""
+    folds = [fold for fold in form.expander if "Request" not in fold.label]
+    assert [(fold.label, fold.proto.expanded) for fold in folds] == [
+        ("Numbers", True),
+        ("Words", False),
+        ("Other", False),
+    ]
+    assert labels(folds[2].date_input) == ["day", "until"]
+
+
+def test_a_short_form_stands_below_headings(open_page: OpenPage) -> None:
     """A group has its heading; features without one come as they are."""
-    assert [plain(heading.value) for heading in form.subheader] == ["Numbers", "Words"]
+    app = open_page("predict", m="short")
+    assert [plain(heading.value) for heading in app.subheader] == ["Size", "Kind"]
+    assert [fold.label for fold in app.expander] == ["Request and answer as they were sent"]
 
 
 def test_help_and_steps_come_from_the_signature(form: AppTest) -> None:
@@ -259,7 +292,11 @@ Change = Callable[[AppTest], Any]
 CHANGES: dict[str, tuple[Change, Any]] = {
     "free": (lambda app: named(app.number_input, "x.every.free").set_value(-1.5), -1.5),
     "count": (lambda app: named(app.slider, "slider.every.count").set_value(9), 9),
-    "huge": (lambda app: named(app.number_input, "x.every.huge").set_value(-5), -5),
+    "huge": (
+        lambda app: named(app.text_input, "x.every.huge").set_value("-9007199254740993"),
+        -9007199254740993,
+    ),
+    "insured": (lambda app: named(app.pills, "x.every.insured").select("No"), False),
     "colour": (lambda app: named(app.pills, "x.every.colour").select(0), 0),
     "city": (
         lambda app: named(app.selectbox, "x.every.city").select("Kiel (north)"),
@@ -287,20 +324,41 @@ def test_a_changed_widget_is_sent_and_is_no_example_any_more(
     assert named(form.pills, "example.every").value is None
 
 
-@pytest.mark.parametrize(("name", "replaced"), [("maybe", None), ("rooms", -1), ("insured", False)])
-def test_not_known_sends_the_replacement(
-    form: AppTest, server: V2Server, name: str, replaced: Any
-) -> None:
-    """A number without a replacement is null; the widget can't be moved meanwhile."""
-    box = named(form.checkbox, f"missing.every.{name}")
-    assert plain(box.label).endswith("not known")
-    box.check().run()
-    assert sent(server)[name] == replaced
-    held: Widget = named([*form.number_input, *form.toggle], f"x.every.{name}")
-    assert held.disabled
-    named(form.checkbox, f"missing.every.{name}").uncheck().run()
-    assert sent(server)[name] not in (None, -1)
+def test_an_emptied_box_is_not_known(form: AppTest, server: V2Server) -> None:
+    """Null on the wire, and the label says so; the slider beside it brings a number back."""
+    named(form.number_input, "x.every.maybe").set_value(None).run()
+    assert sent(server)["maybe"] is None
+    slider = named(form.slider, "slider.every.maybe")
+    assert plain(slider.label) == "Maybe · 0 – 100 · not known"
     assert named(form.pills, "example.every").value is None
+    slider.set_value(60.0).run()
+    assert sent(server)["maybe"] == 60.0
+    assert plain(named(form.slider, "slider.every.maybe").label) == "Maybe · 0 – 100"
+
+
+@pytest.mark.parametrize(
+    ("name", "empty", "replaced"),
+    [
+        ("rooms", lambda app: named(app.text_input, "x.every.rooms").set_value(""), -1),
+        ("insured", lambda app: named(app.pills, "x.every.insured").set_value(None), False),
+    ],
+)
+def test_not_known_sends_the_replacement(
+    form: AppTest, server: V2Server, name: str, empty: Change, replaced: Any
+) -> None:
+    """What the signature names for a missing value is sent; an empty field is the way to say so."""
+    empty(form).run()
+    assert sent(server)[name] == replaced
+
+
+def test_an_emptied_box_that_is_needed_goes_back_to_its_slider(
+    form: AppTest, server: V2Server
+) -> None:
+    """Beside a slider there is always a number."""
+    named(form.slider, "slider.every.bounded").set_value(7.5).run()
+    named(form.number_input, "x.every.bounded").set_value(None).run()
+    assert named(form.number_input, "x.every.bounded").value == 7.5
+    assert sent(server)["bounded"] == 7.5
 
 
 def test_no_choice_is_not_known(form: AppTest, server: V2Server) -> None:
@@ -322,8 +380,106 @@ def test_a_missing_required_value_is_explained_and_not_sent(
     """An empty text where one is needed: which field, and no request."""
     count = len(server.inferences)
     named(form.text_area, "x.every.note").input("").run()
-    assert "note: is missing" in alert(form, "warning").casefold()
+    assert alert(form, "warning") == "The form is not complete: Note: needed."
+    assert plain(named(form.text_area, "x.every.note").label) == "Note · needed"
     assert len(server.inferences) == count
+    named(form.text_area, "x.every.note").input("here").run()
+    assert len(form.warning) == 0
+    assert sent(server)["note"] == "here"
+
+
+def test_what_is_needed_blocks_the_button(form: AppTest, server: V2Server) -> None:
+    """Without Live the button waits for the whole row."""
+    form.toggle(key="live.every").set_value(False).run()
+    named(form.number_input, "x.every.free").set_value(None).run()
+    assert form.button(key="ask.every").disabled
+    assert alert(form, "warning") == "The form is not complete: Free number: needed."
+    named(form.number_input, "x.every.free").set_value(3.0).run()
+    form.button(key="ask.every").click().run()
+    assert sent(server)["free"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("12a", "'12a' is not a whole number"),
+        (
+            "9223372036854775808",
+            "9223372036854775808 is outside INT64 (-9223372036854775808 to 9223372036854775807)",
+        ),
+    ],
+)
+def test_what_is_no_whole_number_is_told_at_its_field(
+    form: AppTest, server: V2Server, typed: str, words: str
+) -> None:
+    """The words stand below the field and beside the answer; nothing is sent."""
+    count = len(server.inferences)
+    named(form.text_input, "x.every.huge").set_value(typed).run()
+    said = [plain(caption.value) for caption in form.caption]
+    assert words in said
+    assert words in alert(form, "warning")
+    assert len(server.inferences) == count
+
+
+def test_what_an_example_has_and_a_field_can_not_show(
+    open_page: OpenPage, models_file: Path, server: V2Server
+) -> None:
+    """Each such cell is left out and named at its field until that is changed; the rest is filled."""
+    text = models_file.read_text()
+    odd = """      - name: Odd
+        row: {bounded: tall, count: 99, huge: 1.5, colour: 7, city: Lyon, size: XL, paid: perhaps,
+              day: 2020-13-01, note: ok, grid: [1, 2]}
+  short:
+"""
+    models_file.write_text(text.replace("  short:\n", odd))
+    app = open_page("predict", m="every")
+    named(app.pills, "example.every").select("Odd").run()
+    assert left_out(app) == [
+        "Left out: 'tall' is not a number",
+        "Left out: '1.5' is not a whole number",
+        "Left out: '7' is not one of Red, Green",
+        "Left out: 'Lyon' is not one of Rome, Paris, Oslo, Bern, Wien, Riga, Kiel (north)",
+        "Left out: 'XL' is not one of S, M",
+        "Left out: 'perhaps' is neither true nor false",
+        "Left out: '2020-13-01' is not a date such as 2026-11-22",
+        "Left out: has 2 values, not the 6 of [2, 3]",
+    ]
+    assert named(app.slider, "slider.every.bounded").value == 2.5
+    assert named(app.slider, "slider.every.count").value == 20
+    assert named(app.number_input, "x.every.count").value == 99
+    missing = "Colour: needed; city: needed"
+    assert alert(app, "warning") == f"The form is not complete: {missing}."
+    named(app.selectbox, "x.every.city").select("Rome").run()
+    assert len(left_out(app)) == 7
+    assert not any("Lyon" in words for words in left_out(app))
+
+
+def test_a_word_for_a_missing_value_is_one(
+    open_page: OpenPage, models_file: Path, server: V2Server
+) -> None:
+    """An example that says NaN or NA of an optional feature leaves its field empty."""
+    text = models_file.read_text()
+    gaps = "row: {bounded: 1, maybe: .nan, rooms: NA, size: '', until: null, insured: n/a, free: 0,"
+    models_file.write_text(text.replace("row: {bounded: 1, free: 0,", gaps))
+    app = open_page("predict", m="every")
+    named(app.pills, "example.every").select("With gaps").run()
+    assert left_out(app) == []
+    assert named(app.number_input, "x.every.maybe").value is None
+    assert named(app.text_input, "x.every.rooms").value == ""
+    values = sent(server)
+    assert (values["maybe"], values["rooms"], values["size"]) == (None, -1, "unknown")
+
+
+def test_a_number_of_an_example_is_sent_as_it_stands(
+    open_page: OpenPage, models_file: Path, server: V2Server
+) -> None:
+    """With more digits than the step has, the box shows them all."""
+    text = models_file.read_text()
+    models_file.write_text(text.replace("row: {bounded: 5,", "row: {bounded: 5.03125,"))
+    app = open_page("predict", m="every")
+    assert sent(server)["bounded"] == 5.03125
+    box = named(app.number_input, "x.every.bounded")
+    assert (box.value, box.proto.format) == (5.03125, "%.5f")
 
 
 def test_choices_read_as_their_labels(form: AppTest) -> None:
@@ -408,3 +564,19 @@ def test_what_is_no_picture_is_explained(open_page: OpenPage, server: V2Server) 
     app.file_uploader[0].upload("broken.png", b"no picture at all", "image/png").run()
     assert "it is not a picture (PNG, JPEG, …)" in alert(app, "warning")
     assert server.inferences == []
+
+
+def test_no_page_chooses_a_widget_for_a_value() -> None:
+    """Only the widget table does; a page that wants a number or a date of a feature asks a form."""
+    of_values = {"slider", "select_slider", "number_input", "date_input", "text_area"}
+    called = {
+        path.name: {
+            node.func.attr
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        }
+        & of_values
+        for path in (ROOT / "pages").glob("*.py")
+    }
+    assert "predict.py" in called
+    assert {name: found for name, found in called.items() if found} == {}

@@ -1,7 +1,16 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, links, title, words
+from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
 from tests.v2_server import Reply, V2Server
 
 
@@ -74,3 +83,118 @@ def test_a_search_box_comes_with_many_models(
     app.text_input(key="search").input("nothing like it").run()
     assert links(app) == []
     assert "No model has that" in alert(app, "info")
+
+
+# Models of a cluster
+
+
+@pytest.fixture
+def cluster() -> Iterator[KubernetesAPI]:
+    """Run a Kubernetes API without InferenceServices."""
+    with kubernetes_api() as api:
+        yield api
+
+
+def service(url: str, name: str = "rose", **spec: Any) -> dict[str, Any]:
+    """Return an InferenceService that is ready at an address."""
+    return {
+        "metadata": {"namespace": "flowers", "name": name},
+        "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}}, **spec}},
+        "status": {"url": url, "conditions": [{"type": "Ready", "status": "True"}]},
+    }
+
+
+def with_cluster(models_file: Path, api: KubernetesAPI) -> Path:
+    """Let the models file look into a namespace."""
+    kubeconfig = write_kubeconfig(models_file.with_name("kubeconfig"), api)
+    where = f"kubernetes: {{namespaces: [flowers], kubeconfig: '{kubeconfig}'}}\n"
+    models_file.write_text(where + models_file.read_text())
+    return models_file
+
+
+def seen_when(app: AppTest, text: str) -> str:
+    """Return the words of the page once the watch has brought a text."""
+    for _ in range(60):
+        if text in words(app):
+            break
+        time.sleep(0.1)
+        app.run()
+    return words(app)
+
+
+def test_models_of_the_cluster_are_cards(
+    open_page: OpenPage, server: V2Server, models_file: Path, cluster: KubernetesAPI
+) -> None:
+    """With their namespace, beside those of the file, and asked like them."""
+    server.models["rose"] = server.models["flower"]
+    cluster.put(service(server.url))
+    app = open_page("home", with_cluster(models_file, cluster))
+    seen = seen_when(app, "3 of 3 ready")
+    assert "3 of 3 ready" in seen
+    assert "Namespace flowers · InferenceService rose" in seen
+    assert "m=flowers%2Frose" in [link.proto.query_string for link in app.main.page_link]
+
+
+def test_a_model_at_rest_is_not_woken(
+    open_page: OpenPage, server: V2Server, models_file: Path, cluster: KubernetesAPI
+) -> None:
+    """Scaled to zero is a state, in words; looking at the page sends it nothing."""
+    asleep = service(server.url, "tulip", minReplicas=0)
+    asleep["status"]["modelStatus"] = {"copies": {"failedCopies": 0}}
+    cluster.put(asleep)
+    app = open_page("home", with_cluster(models_file, cluster))
+    seen = seen_when(app, "tulip")
+    assert "2 of 3 ready · 1 not asked, so that they may sleep" in seen
+    assert "Scaled to zero · the next request wakes it and takes longer" in seen
+    assert [asked.path for asked in server.asked if "tulip" in asked.path] == []
+
+
+def test_a_model_that_may_sleep_is_not_kept_awake(
+    open_page: OpenPage, server: V2Server, models_file: Path, cluster: KubernetesAPI
+) -> None:
+    """Checked every few seconds, it would never scale to zero: the cluster's word has to do."""
+    cluster.put(service(server.url, "tulip", minReplicas=0))
+    app = open_page("home", with_cluster(models_file, cluster))
+    seen = seen_when(app, "tulip")
+    assert "3 of 3 ready · 1 not asked, so that they may sleep" in seen
+    assert "Ready · as the cluster says" in seen
+    assert [asked.path for asked in server.asked if "tulip" in asked.path] == []
+
+
+def test_a_model_without_an_address_has_a_card(
+    open_page: OpenPage, models_file: Path, cluster: KubernetesAPI
+) -> None:
+    """It is only starting: its card says so, and the others are there."""
+    starting = service("", "lily")
+    condition = {"type": "PredictorReady", "status": "False", "reason": "RevisionMissing"}
+    starting["status"] = {"conditions": [{"type": "Ready", "status": "False"}, condition]}
+    cluster.put(starting)
+    app = open_page("home", with_cluster(models_file, cluster))
+    seen = seen_when(app, "Not ready · PredictorReady: RevisionMissing")
+    assert "2 of 3 ready" in seen
+    assert "Not ready · PredictorReady: RevisionMissing" in seen
+    assert len(app.error) == 0
+
+
+def test_no_permission_is_a_calm_line(
+    open_page: OpenPage, models_file: Path, cluster: KubernetesAPI
+) -> None:
+    """What the cluster does not tell is said with the reason; the other models are there."""
+    cluster.allowed = set()
+    app = open_page("home", with_cluster(models_file, cluster))
+    seen = seen_when(app, "no permission")
+    assert "Kubernetes, namespace flowers: no permission to list InferenceServices" in seen
+    assert "2 of 2 ready" in seen
+    assert len(app.error) == 0
+
+
+def test_a_cluster_alone_and_out_of_reach(
+    open_page: OpenPage, tmp_path: Path, cluster: KubernetesAPI
+) -> None:
+    """No models at all, and the reason why, on the first page a person sees."""
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", cluster)
+    cluster.has_kserve = False
+    path = tmp_path / "cluster.yaml"
+    path.write_text(f"kubernetes: {{namespaces: [flowers], kubeconfig: '{kubeconfig}'}}\n")
+    seen = seen_when(open_page("home", path), "KServe")
+    assert "KServe (serving.kserve.io/v1beta1) is not installed" in seen

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, answer, links, named, shown_json, title, words
-from tests.v2_server import PLAIN_500, Reply, V2Server, tensor
+from tests.v2_server import PLAIN_500, Json, Reply, V2Server, tensor
 
 
 def test_the_answer_is_there_at_once(open_page: OpenPage) -> None:
@@ -35,6 +35,75 @@ def test_the_probabilities_are_a_chart_in_words_too(open_page: OpenPage) -> None
     app = open_page("predict", m="flower")
     (chart,) = app.get("plotly_chart")
     assert chart.proto.alt == "Probabilities: Rose 70.0 %; Tulip 20.0 %; Aster 10.0 %"
+
+
+RISK = """
+endpoints: {test: {url: URL}}
+models:
+  risk:
+    title: Risk
+    endpoint: test
+    signature:
+      features: [{name: x, min: 0, max: 1, default: 0.3}]
+      outputs:
+        - {name: predict, kind: label, labels: [Stays, Leaves]}
+        - {name: proba, kind: probabilities, threshold: 0.25}
+  heat:
+    title: Heat
+    endpoint: test
+    model_name: heavy
+    signature:
+      features: [{name: x, min: 0, max: 100, default: 5}]
+      outputs: [{name: predict, kind: value, unit: °C, decimals: 1, threshold: 40}]
+"""
+
+
+def risk(request: Json) -> Json:
+    """Answer with its input as the chance to leave."""
+    (chance,) = request["inputs"][0]["data"]
+    return {
+        "outputs": [
+            tensor("predict", "INT64", [1], [int(chance > 0.5)]),
+            tensor("proba", "FP64", [1, 2], [1 - chance, chance]),
+        ]
+    }
+
+
+@pytest.fixture
+def with_thresholds(server: V2Server, models_file: Path) -> None:
+    server.models["risk"] = risk
+    models_file.write_text(RISK.replace("URL", server.url))
+
+
+@pytest.mark.usefixtures("with_thresholds")
+def test_a_threshold_decides_and_is_drawn(open_page: OpenPage) -> None:
+    """The headline is the class on its side of the line; how far away it is stands in words."""
+    app = open_page("predict", m="risk")
+    assert answer(app) == "Leaves"
+    assert "30.0 % Leaves · 5.0 points above the threshold of 25.0 %" in words(app)
+    (chart,) = app.get("plotly_chart")
+    assert chart.proto.alt == (
+        "Probabilities: Stays 70.0 %; Leaves 30.0 %; threshold of Leaves 25.0 %"
+    )
+    drawn = json.loads(chart.proto.spec)["layout"]
+    (line,) = drawn["shapes"]
+    assert (line["x0"], line["x1"], line["y0"], line["y1"]) == (0.25, 0.25, 0.52, 1.48)
+    assert [note["text"] for note in drawn["annotations"]] == ["threshold 25.0 %"]
+    named(app.slider, "slider.risk.x").set_value(0.05).run()
+    assert answer(app) == "Stays"
+    assert "5.0 % Leaves · 20.0 points below the threshold of 25.0 %" in words(app)
+
+
+@pytest.mark.usefixtures("with_thresholds")
+def test_a_value_is_told_beside_its_threshold(open_page: OpenPage) -> None:
+    """The answer stays the value."""
+    app = open_page("predict", m="heat")
+    assert answer(app) == "50.0 °C"
+    assert "10.0 °C above the threshold of 40.0 °C" in words(app)
+    named(app.slider, "slider.heat.x").set_value(3.0).run()
+    assert "10.0 °C below the threshold of 40.0 °C" in words(app)
+    named(app.slider, "slider.heat.x").set_value(4.0).run()
+    assert "At the threshold of 40.0 °C" in words(app)
 
 
 def test_a_value_has_its_unit(open_page: OpenPage, server: V2Server) -> None:
@@ -169,9 +238,9 @@ def test_a_model_that_says_nothing_of_its_inputs(
     """Without a signature here and metadata there, the page says what to write."""
     text = f"endpoints: {{test: {{url: '{server.url}'}}}}\nmodels: {{flower: {{endpoint: test}}}}\n"
     models_file.write_text(text)
-    said = alert(open_page("predict"), "error")
+    said = alert(open_page("predict"), "info")
     assert "does not say what it takes" in said
-    assert "signature in the models file" in said
+    assert "in the models file" in said
 
 
 def test_a_model_without_a_signature_takes_that_of_its_metadata(
@@ -193,6 +262,18 @@ def test_a_model_without_a_signature_takes_that_of_its_metadata(
     named(app.number_input, "x.heavy.size[1]").set_value(3.0).run()
     assert server.inferences[-1]["inputs"][0]["data"] == [0.0, 3.0]
     assert "[0.0,30.0]" in answer(app)
+
+
+def test_a_link_to_a_model_without_a_title(
+    open_page: OpenPage, server: V2Server, models_file: Path
+) -> None:
+    """Its name is its title; the address needs no other word for it, and the page comes to an end."""
+    signature = "{features: [{name: size}], outputs: [{name: predict, kind: value}]}"
+    models_file.write_text(
+        f"endpoints: {{test: {{url: '{server.url}'}}}}\n"
+        f"models: {{heavy: {{endpoint: test, signature: {signature}}}}}\n"
+    )
+    assert title(open_page("predict", m="heavy")).endswith("heavy")
 
 
 def test_text_of_the_server_is_text(open_page: OpenPage, server: V2Server) -> None:
