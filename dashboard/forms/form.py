@@ -43,12 +43,15 @@ def fill_once(form: str, signature: Signature, examples: Sequence[Example]) -> N
 
 
 def fill(form: str, signature: Signature, row: Mapping[str, Any]) -> None:
-    """Set every widget of a form from a row; what the row lacks gets its default.
+    """Set every widget of a form from a row; what an empty row lacks gets its default.
 
-    A cell that its field can't show is left out, and the field says so.
+    A row that lacks an optional value means that: the field stays empty, as it does for a file. A
+    cell that its field can't show is left out, and the field says so.
     """
     for field in Field.all_of(form, signature):
-        _begin(field, row.get(field.feature.name, field.feature.default))
+        feature = field.feature
+        is_left_empty = bool(row) and not feature.required
+        _begin(field, row.get(feature.name, None if is_left_empty else feature.default))
 
 
 def draw(form: str, signature: Signature) -> dict[str, Any]:

@@ -349,9 +349,15 @@ def _folded(path: tuple[str, ...], layers: Sequence[_Layer]) -> tuple[Fact, ...]
             if setting == "name":
                 continue
             before = facts.pop(setting, None) if setting in facts else None
-            instead_of = ((before.value, before.source), *before.instead_of) if before else ()
+            instead_of = _instead_of(before, value) if before else ()
             facts[setting] = Fact(path, setting, value, layer.source, instead_of)
     return tuple(facts.values())
+
+
+def _instead_of(before: Fact, value: Any) -> tuple[tuple[Any, Source], ...]:
+    """What others said that is not the same."""
+    said = ((before.value, before.source), *before.instead_of)
+    return tuple(one for one in said if one[0] != value)
 
 
 def _is_valid(kind: type[BaseModel], name: str, facts: Sequence[Fact]) -> bool:

@@ -229,6 +229,22 @@ def test_without_examples_the_defaults_leave_the_form(
     assert values["grid"] == [0, 0, 0, 0, 0, 0]
 
 
+def test_an_example_without_an_optional_value_leaves_its_field_empty(
+    open_page: OpenPage, server: V2Server, tmp_path: Path
+) -> None:
+    """It is a row with a gap: the default, which a sample may have given, would fill it."""
+    file = tmp_path / "gap.yaml"
+    file.write_text(
+        f"endpoints: {{test: {{url: {server.url}}}}}\n"
+        "models: {every: {endpoint: test, signature: {layout: columns, features: ["
+        "{name: a, default: 3, required: false}, {name: b, default: 4}], outputs: ["
+        "{name: out, kind: value}]}, examples: [{name: Gap, row: {b: 5}}]}}\n"
+    )
+    app = open_page("predict", file)
+    assert named(app.number_input, "x.every.a").value is None
+    assert named(app.number_input, "x.every.b").value == 5
+
+
 def test_an_example_fills_the_form(form: AppTest, server: V2Server) -> None:
     """Another example takes the place of every value; what its row lacks becomes a default."""
     named(form.pills, "example.every").select("With gaps").run()

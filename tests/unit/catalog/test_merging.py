@@ -81,6 +81,14 @@ def test_the_later_source_wins_and_tells_what_the_others_said() -> None:
     assert signature_of(merged).features[0].unit == "mm"
 
 
+def test_sources_that_agree_are_no_contradiction() -> None:
+    """30 and 30.0 are the same; the strongest is named."""
+    merged = merge(
+        [draft(MLFLOW, {"name": "a", "max": 30}), draft(FILE, {"name": "a", "max": 30.0})]
+    )
+    assert fact(merged, "features", "a", "max") == Fact(("features", "a"), "max", 30.0, FILE)
+
+
 def test_a_range_gives_way_to_a_category() -> None:
     """The stronger says the kind; what does not fit it is left out, and that is told."""
     merged = merge(
