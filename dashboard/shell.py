@@ -93,7 +93,7 @@ def _older_reading() -> None:
         return  # there is none to show; the page explains it
     if loaded.problem is not None:
         st.warning(
-            literal(f"{loaded.problem}. Until it is mended, what was read at ")
+            literal(f"{str(loaded.problem).rstrip('.')} – until it is mended, what was read at ")
             + f"{clock(loaded.loaded_at)} stays in use.",
             title="The models file has a mistake",
             icon=":material/history:",

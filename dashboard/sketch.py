@@ -329,6 +329,9 @@ def _edited(sketch: Sketch, row: Row) -> Row:
         _set(settings, "choices", _choices(edits["choices"], settings, is_number=is_number))
     if "default" in edits:
         _set(settings, "default", _typed(edits["default"], settings))
+    if settings.get("sensitive"):
+        # What rows of the file say of people does not go into an entry.
+        settings = _without(settings, "reference", *(() if "default" in edits else ("default",)))
     is_used = bool(edits.get(USE, row.is_used))
     return Row(row.column, is_used, settings, problem_of(Feature, settings), row.is_in_file)
 

@@ -109,16 +109,20 @@ def problem(error: KServeClientError) -> None:
         health_link()
 
 
-def incomplete(signature: Signature, issues: Mapping[str, str]) -> None:
-    """What a form still needs before it can be asked, also where the answer would be in sight."""
+def incomplete(signature: Signature, issues: Mapping[str, str], *, in_sight: bool = False) -> None:
+    """What a form still needs before it can be asked; `in_sight` also where a phone shows answers.
+
+    That line may only be drawn by a fragment that draws one in each case.
+    """
     fields = [f"{signature.feature(name).label}: {words}" for name, words in issues.items()]
     st.warning(
         literal(_sentence("; ".join(fields))),
         title="The form is not complete",
         icon=":material/edit_note:",
     )
-    with st.bottom:
-        st.markdown(f":material/edit_note: {literal(fields[0])}")
+    if in_sight:
+        with st.bottom:
+            st.markdown(f":material/edit_note: {literal(fields[0])}")
 
 
 def health_link() -> None:

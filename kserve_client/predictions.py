@@ -268,10 +268,15 @@ def _threshold_fields(output: Output, names: Sequence[str]) -> dict[str, Any]:
     """The threshold of two classes and the one it is about; nothing where there is none."""
     if output.threshold is None:
         return {}
-    if len(names) != 2 or output.positive not in (None, *names):
+    if len(names) != 2:
+        raise InvalidAnswerError(
+            f"output {output.name!r} has the classes {', '.join(names)}, and a threshold divides "
+            "two: take the threshold out of the signature"
+        )
+    if output.positive not in (None, *names):
         raise InvalidAnswerError(
             f"output {output.name!r} has the classes {', '.join(names)}, but the signature has a "
-            f"threshold for {output.positive or 'the second of two'}: name the two labels"
+            f"threshold for {output.positive}: name the two labels"
         )
     return {"threshold": output.threshold, "positive": output.positive or names[1]}
 

@@ -30,11 +30,13 @@ def form_and_answer(model: shell.Chosen, signature: Signature) -> None:
         is_old = last is not None and last.row != masking.masked_row(signature, row)
         with st.container():  # there in any case, so that the answer keeps its place
             if issues:
-                views.incomplete(signature, issues)
+                views.incomplete(signature, issues, in_sight=True)
             elif last is None:
                 st.info("Fill in the form, then press Predict.", icon=":material/arrow_back:")
             if is_old:
                 st.info("The form has changed since this answer.", icon=":material/history:")
+            if last is not None and not is_old and (far := forms.outside(signature, row)):
+                st.warning(views.literal(f"Outside the usual range: {'; '.join(far)}."))
         if last is not None:
             answer(model, last.result, is_old=is_old)
 

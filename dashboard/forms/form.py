@@ -80,6 +80,23 @@ def issues(signature: Signature, row: Mapping[str, Any]) -> dict[str, str]:
     return {name: words for name, words in found.items() if words}
 
 
+def outside(signature: Signature, row: Mapping[str, Any]) -> list[str]:
+    """The numbers beyond the ends of their sliders, in words; of sensitive ones only the names."""
+    return [
+        feature.label
+        if feature.sensitive
+        else f"{feature.label} {row[feature.name]:g} (usual {feature.min:g} – {feature.max:g})"
+        for feature in signature.features
+        if _is_outside(feature, row.get(feature.name))
+    ]
+
+
+def _is_outside(feature: Feature, value: Any) -> bool:
+    if not isinstance(value, int | float) or feature.min is None or feature.max is None:
+        return False
+    return not feature.min <= value <= feature.max
+
+
 # Values
 
 

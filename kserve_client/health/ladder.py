@@ -73,7 +73,7 @@ class Ladder:
             return "ready"
         if broken.is_denied:
             return "no access"
-        if broken.name == TEST_INFERENCE or broken.status == 503:
+        if broken.name in (ADDRESS, TEST_INFERENCE) or broken.status == 503:
             return "not ready"
         is_silent = broken.status is None
         return "down" if is_silent or broken.name == SERVER_LIVE else "not ready"

@@ -28,6 +28,7 @@ from kserve_client.errors import (
     AccessError,
     ConfigurationError,
     ConnectionLostError,
+    InputError,
     InvalidAnswerError,
     KServeClientError,
     NoAnswerInTimeError,
@@ -65,6 +66,7 @@ LONGEST_WAIT_S = 5.0
 CHECKS_AT_ONCE = 16
 CLOSE_TO = 1e-3
 ADD_AN_EXAMPLE = "add one under examples in the models file"
+CORRECT_THEM = "correct the examples in the models file"
 _DENIED = frozenset({401, 403, 407})
 
 
@@ -112,7 +114,11 @@ class _BrokenError(Exception):
 
 
 class _SkippedError(Exception):
-    """A step has nothing to ask; its text says why."""
+    """A step has nothing to ask; its text says why, `advice` what to do where the text does not."""
+
+    def __init__(self, why: str, advice: str = "") -> None:
+        self.advice = advice
+        super().__init__(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,7 @@ def _climb(steps: Iterable[_Step]) -> list[Rung]:
         try:
             rungs.append(_rung(step, started))
         except _SkippedError as why:
-            rungs.append(Rung(step.name, "skipped", str(why), None, advice=ADD_AN_EXAMPLE))
+            rungs.append(Rung(step.name, "skipped", str(why), None, advice=why.advice))
     return rungs
 
 
@@ -341,8 +347,10 @@ class _Probe:
                 problem = problem or error
                 continue
             return example, request
-        why = "it has no example" if problem is None else f"no example makes a request: {problem}"
-        raise _SkippedError(f"was not tested: {why}")
+        if problem is None:
+            raise _SkippedError("was not tested: it has no example", ADD_AN_EXAMPLE)
+        advice = CORRECT_THEM if isinstance(problem, InputError) else ""
+        raise _SkippedError(f"was not tested: no example makes a request: {problem}", advice)
 
     def _infer_first_that_builds(self) -> _Found:
         return self._infer(*self._built())

@@ -79,9 +79,9 @@ class Visit:
 NewVisit = Callable[..., Visit]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Run Chromium."""
+    """Run Chromium. Not for longer: Playwright's own event loop would be in the way of other tests."""
     path = needs.chromium()
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)

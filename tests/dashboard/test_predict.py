@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.conftest import OpenPage
-from tests.dashboard.reading import alert, answer, links, named, shown_json, title, words
+from tests.dashboard.reading import alert, answer, links, named, plain, shown_json, title, words
 from tests.v2_server import PLAIN_500, Json, Reply, V2Server, tensor
 
 
@@ -28,6 +28,15 @@ def test_a_moved_slider_changes_the_answer(open_page: OpenPage, server: V2Server
         [1.5, 0.5],
         [6.5, 0.5],
     ]
+
+
+def test_a_number_far_off_is_told_beside_the_answer(open_page: OpenPage) -> None:
+    """A decimal comma lost on the way makes it ten times too large, and the answer looks as sure."""
+    app = open_page("predict")
+    named(app.number_input, "x.flower.length").set_value(55.0).run()
+    assert "Outside the usual range: Petal length 55 (usual 0 – 10)." in plain(
+        alert(app, "warning")
+    )
 
 
 def test_the_probabilities_are_a_chart_in_words_too(open_page: OpenPage) -> None:

@@ -227,6 +227,16 @@ def test_flags_are_taken() -> None:
 # Another file
 
 
+def test_a_sensitive_feature_takes_nothing_of_the_rows_along() -> None:
+    """Neither a distribution nor a default: an entry is read by others. A typed default stays."""
+    sketch = fresh()
+    assert row(sketch, "length").settings["reference"].keys()
+    sketch.edit("length", {"sensitive": True})
+    assert row(sketch, "length").settings.keys().isdisjoint({"reference", "default"})
+    sketch.edit("length", {"sensitive": True, "default": "2.5"})
+    assert row(sketch, "length").settings["default"] == 2.5
+
+
 def test_edits_stay_by_name_with_another_file() -> None:
     """What has no column there waits."""
     sketch = fresh()

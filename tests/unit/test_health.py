@@ -382,8 +382,14 @@ def test_expected_number_is_compared_as_it_is_shown(
     assert _is_expected(example.expect, Prediction(value=answer, decimals=0)) is is_expected
 
 
-@pytest.mark.parametrize("examples", ["[]", "[{name: Bad, row: {x: no number}}]"])
-def test_without_a_usable_example_there_is_no_test_inference(examples: str) -> None:
+@pytest.mark.parametrize(
+    ("examples", "advice"),
+    [
+        ("[]", "add one under examples"),
+        ("[{name: Bad, row: {x: no number}}]", "correct the examples"),
+    ],
+)
+def test_without_a_usable_example_there_is_no_test_inference(examples: str, advice: str) -> None:
     """Nothing to send is no failure, but the verdict does not say that the model answers."""
     with serving(well()) as server:
         ladder = checked(server, examples=examples)
@@ -391,7 +397,7 @@ def test_without_a_usable_example_there_is_no_test_inference(examples: str) -> N
     assert (ladder.rungs[-1].state, ladder.rungs[-1].elapsed_ms) == ("skipped", None)
     assert ladder.is_ready
     assert "is ready, but was not tested" in ladder.verdict
-    assert "add one under examples" in ladder.verdict
+    assert advice in ladder.verdict
 
 
 def test_first_example_that_builds_is_sent() -> None:

@@ -196,6 +196,6 @@ def test_health_of_a_service_without_an_address_is_a_broken_step() -> None:
     """A result, as each failure of a check: one such model does not hide the others."""
     models, _ = cluster_catalog(flowers__iris="")
     (ladder,) = check_all(models, ["mine"])
-    assert ladder.state == "down"
+    assert ladder.state == "not ready"
     assert [(rung.name, rung.state) for rung in ladder.rungs] == [("Address", "failed")]
     assert "no external address yet" in ladder.verdict
