@@ -35,10 +35,10 @@ def form_and_answer(model: shell.Chosen, signature: Signature) -> None:
                 st.info("Fill in the form, then press Predict.", icon=":material/arrow_back:")
             if is_old:
                 st.info("The form has changed since this answer.", icon=":material/history:")
-            if last is not None and not is_old and (far := forms.outside(signature, row)):
-                st.warning(views.literal(f"Outside the usual range: {'; '.join(far)}."))
         if last is not None:
             answer(model, last.result, is_old=is_old)
+            if not is_old and (far := forms.outside(signature, row)):
+                st.warning(views.literal(f"Outside the usual range: {'; '.join(far)}."))
 
 
 def controls(model: shell.Chosen, signature: Signature) -> bool:

@@ -221,7 +221,7 @@ def test_nothing_jumps_while_a_slider_moves(wide: Visit, name: str) -> None:
     moved = [place(slider(wide, label).locator("xpath=../..")) for label in labels]
     box(wide, "Blood pressure 0").fill("120")
     box(wide, "Blood pressure 0").press("Enter")
-    expect(wide.page.get_by_text("Outside the usual range")).to_be_visible()
+    expect(wide.page.get_by_text("Outside the usual range", exact=True)).to_be_visible()
     after = [place(slider(wide, label).locator("xpath=../..")) for label in labels]
     assert [at[1] for at in before] == [at[1] for at in moved] == [at[1] for at in after]
 
