@@ -157,3 +157,24 @@ def test_learning_on_a_phone(
     expect(answer(visit)).to_have_text("predict [1]")
     main = visit.page.get_by_test_id("stMain")
     assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+
+
+def test_a_gap_in_the_form_is_told_and_spares_the_rest(
+    undescribed: Dashboard, new_visit: NewVisit, tmp_path: Path
+) -> None:
+    """What is needed is said beside the form; the entry can be taken along all the same."""
+    remarks = tmp_path / "remarks.csv"
+    rows = [f"{n / 10},a remark of its own number {n}" for n in range(60)]
+    remarks.write_text("\n".join(["length,remark", *rows, ""]))
+    visit = new_visit(url=undescribed.url, size=(1440, 1000))
+    visit.go("model?m=iris")
+    drop(visit, remarks)
+    text = visit.page.get_by_role("textbox", name=re.compile("^remark"))
+    text.fill("x")
+    text.press("Control+Enter")
+    expect(visit.page.get_by_role("button", name="Try it")).to_be_enabled()
+    text.fill("")
+    text.press("Control+Enter")
+    expect(visit.page.get_by_text("The form is not complete")).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Try it")).to_be_disabled()
+    expect(visit.page.get_by_role("button", name="Download iris.yaml")).to_be_visible()

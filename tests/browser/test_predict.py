@@ -136,7 +136,7 @@ def test_the_mixed_table(visit: Visit) -> None:
     request = visit.page.get_by_role("tabpanel", name="Request")
     expect(request).to_contain_text("null")
     expect(answer(visit)).to_have_text("Gentoo")
-    visit.page.get_by_role("radio", name="male", exact=True).click()  # lets go of it
+    visit.page.get_by_role("radio", name=re.compile("^male")).click()  # lets go of it
     expect(request).to_contain_text("unknown")
     visit.page.get_by_role("radio", name="Dream").click()
     expect(request).to_contain_text("Dream")
