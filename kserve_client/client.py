@@ -21,6 +21,7 @@ from kserve_client.errors import (
     InvalidAnswerError,
     NoAnswerError,
     ServerError,
+    first_problem,
 )
 from kserve_client.events import OnEvent
 from kserve_client.servers import PROFILES, ServerProfile, profile_of
@@ -431,7 +432,7 @@ def _endpoint(url: str, token: str | None) -> Endpoint:
     try:
         return Endpoint.model_validate({"url": url, "auth": auth})
     except ValidationError as error:
-        problem = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+        problem = first_problem(error)
         raise ConfigurationError(f"the URL of the endpoint is wrong: {problem}") from None
 
 

@@ -126,6 +126,12 @@ class Endpoint(BaseModel):
         """What to call it in a message: its title and URL, or the URL alone."""
         return f"{self.title} ({self.url})" if self.title else self.url
 
+    def hastened(self, longest_s: float) -> Self:
+        """The same endpoint, waited for at most so long: for a look that somebody waits for."""
+        names = ("connect_timeout_s", "read_timeout_s", "deadline_s")
+        short = {name: min(getattr(self, name), longest_s) for name in names}
+        return self.model_copy(update=short)
+
     @property
     def is_tls(self) -> bool:
         """Whether requests travel over TLS."""
@@ -135,12 +141,13 @@ class Endpoint(BaseModel):
     def checked_name(self) -> str:
         """The name TLS asks for (SNI) and looks for in the certificate."""
         of_url = urlsplit(self.url).hostname or ""
-        if self.tls_name or not self.host or not _is_address(of_url):
+        if self.tls_name or not self.host or not is_address(of_url):
             return self.tls_name or of_url
         return urlsplit(f"//{self.host}").hostname or of_url
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

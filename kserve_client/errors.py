@@ -24,7 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 EXCERPT_CHARACTERS = 500
 ISSUES_IN_A_MESSAGE = 5
@@ -182,3 +185,9 @@ class InvalidAnswerError(KServeClientError):
     def __init__(self, message: str, *, body: str = "") -> None:
         self.body = body[:EXCERPT_CHARACTERS]
         super().__init__(message)
+
+
+def first_problem(error: ValidationError) -> str:
+    """What pydantic says of the first wrong value, without the value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    return first["msg"].removeprefix("Value error, ")

@@ -24,7 +24,7 @@ from pydantic import (
 
 from kserve_client.client import ModelMetadata, TensorMetadata
 from kserve_client.datatypes import DATATYPES, Datatype
-from kserve_client.errors import ConfigurationError
+from kserve_client.errors import ConfigurationError, first_problem
 
 FeatureKind = Literal["number", "integer", "category", "boolean", "text", "date", "image", "tensor"]
 OutputKind = Literal["label", "probabilities", "value", "image", "text", "raw"]
@@ -282,6 +282,10 @@ class Feature(_Part):
         for choice in self.choices:
             if not wire.holds(choice.value):
                 return f"{self.name}: the choice {choice.value!r} can't travel as {wire.name}"
+        if self.kind in ("number", "integer") and self.default is not None:
+            default = int(self.default) if wire.family == "integer" else self.default
+            if not wire.holds(default):
+                return f"{self.name}: the default {self.default} can't travel as {wire.name}"
         if self.missing is not None and not wire.holds(self.missing):
             return f"{self.name}: {self.missing!r}, sent for missing, can't travel as {wire.name}"
         return None
@@ -295,7 +299,7 @@ class Feature(_Part):
                 return f"default {value!r} is not a number"
             low, high = self.min, self.max
             if (low is not None and value < low) or (high is not None and value > high):
-                return f"default {value:g} is outside min and max"
+                return f"default {_number_text(value)} is outside min and max"
         if self.kind == "category" and value not in [choice.value for choice in self.choices]:
             return f"default {value!r} is not one of the choices"
         if self.kind == "boolean" and not isinstance(value, bool):
@@ -306,6 +310,11 @@ class Feature(_Part):
             except ValueError:
                 return f"default {value!r} is not a date such as 2026-11-22"
         return None
+
+
+def _number_text(number: Scalar) -> str:
+    """A number for a message; an integer as it is, since a float may not hold it."""
+    return f"{number:g}" if isinstance(number, float) else str(number)
 
 
 def _texts(value: Any) -> Any:
@@ -571,7 +580,7 @@ def from_metadata(metadata: ModelMetadata) -> Signature | None:
     try:
         return _from_metadata(metadata) if metadata.inputs else None
     except ValidationError as error:
-        problem = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+        problem = first_problem(error)
         raise ConfigurationError(
             f"the metadata of model {metadata.name!r} can't be used ({problem}). "
             "Describe its features under signature in the models file"

@@ -55,6 +55,11 @@ def tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> Json:
     return {"name": name, "datatype": datatype, "shape": shape, "data": data}
 
 
+def one_number(_: Json) -> Json:
+    """Answer any single row with 42."""
+    return {"outputs": [tensor("out", "FP64", [1, 1], [42.0])]}
+
+
 @dataclass
 class V2Server:
     """`models` answers inferences by model name; `replies` overrides any path. Both may change."""

@@ -214,13 +214,12 @@ class Catalog:
     def _signature(
         self, name: str, description: Description | None, token: str | None
     ) -> Signature | None:
-        description = description or self.describe(name, token=token)
-        if description.signature is None and description.failures:
-            raise description.failures[0].error
-        return description.signature
+        return (description or self.describe(name, token=token)).said_signature()
 
     def _metadata(self, name: str, token: str | None) -> Draft:
-        asking = self._client(("asked", name), _hasty(self.endpoint(name)), retries=0)
+        # A source that takes long is left out of a form that somebody waits for.
+        endpoint = self.endpoint(name).hastened(LONGEST_ASK_S)
+        asking = self._client(("asked", name), endpoint, retries=0)
         version = self.entry(name).model_version
         return metadata_draft(asking.model_metadata(self.served_name(name), version, token=token))
 
@@ -230,7 +229,9 @@ class Catalog:
         if self._content.mlflow is None:
             raise ConfigurationError("the models file names no MLflow server under mlflow")
         with self._lock:
-            self._registry = self._registry or Registry(_hasty(self._content.mlflow))
+            self._registry = self._registry or Registry(
+                self._content.mlflow.hastened(LONGEST_ASK_S)
+            )
             read_at, draft = self._logged.get(reference, (0.0, None))
         if draft is None or time.monotonic() - read_at > MLFLOW_TTL_S:
             draft = self._registry.describe(reference)
@@ -251,14 +252,6 @@ class Catalog:
                 transport = Transport(endpoint, retries=retries)
                 self._clients[key] = InferenceClient(endpoint, transport=transport)
             return self._clients[key]
-
-
-def _hasty(endpoint: Endpoint) -> Endpoint:
-    """A source that takes long is left out of a form that somebody waits for."""
-    names = ("connect_timeout_s", "read_timeout_s", "deadline_s")
-    return endpoint.model_copy(
-        update={name: min(getattr(endpoint, name), LONGEST_ASK_S) for name in names}
-    )
 
 
 def _asked_once(content: ModelsFile) -> Discovery | None:

@@ -92,6 +92,15 @@ class Description:
     notes: tuple[str, ...] = ()
     failures: tuple[SourceFailure, ...] = ()
 
+    def said_signature(self) -> Signature | None:
+        """The signature; None when every source was asked and none says what the model takes.
+
+        Raises the error of the first source that could not be asked where that may be the reason.
+        """
+        if self.signature is None and self.failures:
+            raise self.failures[0].error
+        return self.signature
+
     def about(self, setting: str) -> Any:
         """The value of a setting such as title or owner; None when no source says it."""
         found = [f.value for f in self.facts if f.of == ("about",) and f.setting == setting]

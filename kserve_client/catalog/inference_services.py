@@ -20,7 +20,7 @@ from kserve_client.catalog.describing import entry_draft
 from kserve_client.catalog.facts import Draft, Source
 from kserve_client.catalog.models_file import Entry, Kubernetes
 from kserve_client.endpoint import Endpoint
-from kserve_client.errors import ConfigurationError, InvalidAnswerError
+from kserve_client.errors import ConfigurationError, InvalidAnswerError, first_problem
 
 DeploymentMode = Literal["Standard", "Knative", "ModelMesh", ""]
 State = Literal["ready", "scaled to zero", "starting", "not ready", "stopped", "unknown"]
@@ -189,7 +189,7 @@ class InferenceService:
         try:
             return Endpoint.model_validate({**settings.endpoint, **where, "title": self.key})
         except ValidationError as error:
-            problem = error.errors(include_input=False)[0]["msg"].removeprefix("Value error, ")
+            problem = first_problem(error)
             raise ConfigurationError(
                 f"kubernetes.endpoint of the models file does not fit {where['url']}, the address "
                 f"of InferenceService {self.key}: {problem}"

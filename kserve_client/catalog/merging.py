@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from kserve_client.catalog.facts import Description, Draft, Fact, Settings, Source, SourceFailure
+from kserve_client.errors import first_problem
 from kserve_client.signature import SETTINGS_OF_ALL, SETTINGS_OF_KIND, Feature, Output, Signature
 
 OF_ONE_TENSOR = ("input", "datatype")
@@ -118,7 +119,9 @@ def _merged(drafts: Sequence[Draft]) -> _Merged:
         return _Merged(Signature.model_validate(given), facts, tuple(notes))
     except ValidationError as error:
         said = " and ".join(dict.fromkeys(draft.source.kind for draft in drafts))
-        return _Merged(facts=facts, problem=f"{said} make no signature together: {_words(error)}")
+        return _Merged(
+            facts=facts, problem=f"{said} make no signature together: {first_problem(error)}"
+        )
 
 
 def _with_names(draft: Draft, notes: list[str]) -> Draft:
@@ -403,9 +406,3 @@ def _examples(
             if cells:
                 found.setdefault(name, (name, cells, draft.source))
     return tuple(found.values())
-
-
-def _words(error: ValidationError) -> str:
-    return error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix(
-        "Value error, "
-    )

@@ -42,7 +42,7 @@ class Asker:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = _hasty(endpoint)
+        self.endpoint = endpoint.hastened(LONGEST_WAIT_S)
         self.asked: list[Asked] = []
         self.refusals: list[tuple[Asked, str]] = []
         self._transport = Transport(self.endpoint, retries=0)
@@ -128,12 +128,6 @@ class Asker:
             proof = auth.headers()
         # Of a binary answer the head alone is shown; latin-1 keeps every byte.
         return without(secrets_of(proof), body.decode("latin-1")).encode("latin-1")
-
-
-def _hasty(endpoint: Endpoint) -> Endpoint:
-    names = ("connect_timeout_s", "read_timeout_s", "deadline_s")
-    short = {name: min(getattr(endpoint, name), LONGEST_WAIT_S) for name in names}
-    return endpoint.model_copy(update=short)
 
 
 def _shown_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ MLServer and Triton send none, KServe sends JSON, the specification shows the wr
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import math
 import queue
 import socket
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 
 from kserve_client.catalog import Catalog, Description, Entry, Example
 from kserve_client.client import InferenceClient, model_path
-from kserve_client.endpoint import Endpoint
+from kserve_client.endpoint import Endpoint, is_address
 from kserve_client.errors import (
     AccessError,
     ConfigurationError,
@@ -178,7 +177,7 @@ class _Probe:
 
     def __init__(self, catalog: Catalog, name: str, *, with_inference: bool) -> None:
         self._entry: Entry = catalog.entry(name)
-        self._endpoint = _hasty(catalog.endpoint(name))
+        self._endpoint = catalog.endpoint(name).hastened(LONGEST_WAIT_S)
         self._route: Route = route_of(self._endpoint)
         self._transport = Transport(self._endpoint, retries=0)
         self._is_ready = False
@@ -303,9 +302,7 @@ class _Probe:
             own = self._entry.signature
             return own if own and own.features else None
         self._described = self._describe(token=token)
-        if self._described.signature is None and self._described.failures:
-            raise self._described.failures[0].error
-        return self._described.signature
+        return self._described.said_signature()
 
     def _test(self) -> Iterable[_Step]:
         path = f"{model_path(self._model.name, self._model.version)}/infer"
@@ -377,12 +374,6 @@ class _Probe:
         return f"the test inference was answered {_reason(error.status)}{words}"
 
 
-def _hasty(endpoint: Endpoint) -> Endpoint:
-    names = ("connect_timeout_s", "read_timeout_s", "deadline_s")
-    short = {name: min(getattr(endpoint, name), LONGEST_WAIT_S) for name in names}
-    return endpoint.model_copy(update=short)
-
-
 def _reason(status: int) -> str:
     return f"{status} {http.client.responses.get(status, '')}".strip()
 
@@ -402,7 +393,7 @@ def _advice(name: str, status: int) -> str:
 
 
 def _look_up(route: Route, wait_s: float) -> _Found:
-    if _is_address(route.host):
+    if is_address(route.host):
         return _Found(f"{route.host} is an address, there is no name to look up")
     try:
         addresses = _addresses(route, wait_s)
@@ -413,14 +404,6 @@ def _look_up(route: Route, wait_s: float) -> _Found:
             "check the host in its URL and the DNS of this machine",
         ) from None
     return _Found(f"{route.host} is {', '.join(addresses)}")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _addresses(route: Route, wait_s: float) -> list[str]:

@@ -117,10 +117,10 @@ def server() -> Iterator[V2Server]:
 
 
 @pytest.fixture
-def models_file(server: V2Server, tmp_path: Path) -> Path:
-    """Write MODELS with the server's address."""
+def models_file(server: V2Server, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Write MODELS, those of the test's own file where it has some, with the server's address."""
     path = tmp_path / "models.yaml"
-    path.write_text(MODELS.replace("URL", server.url))
+    path.write_text(getattr(request.module, "MODELS", MODELS).replace("URL", server.url))
     return path
 
 

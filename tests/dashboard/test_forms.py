@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, named, pick, plain, title, words
 from tests.servers import ROOT
-from tests.v2_server import Json, V2Server, tensor, v2_server
+from tests.v2_server import V2Server, one_number, v2_server
 
 Column = dict[str, Any]
 
@@ -82,22 +82,10 @@ models:
 DEFAULTS = [2.5, 0.004, 1.25, None, 3, 9007199254740991, -1, 0, "Paris", "unknown", True, False]
 
 
-def one_number(request: Json) -> Json:
-    """Answer any single row with 42."""
-    return {"outputs": [tensor("out", "FP64", [1, 1], [42.0])]}
-
-
 @pytest.fixture
 def server() -> Iterator[V2Server]:
     with v2_server(every=one_number, picture=one_number) as running:
         yield running
-
-
-@pytest.fixture
-def models_file(server: V2Server, tmp_path: Path) -> Path:
-    path = tmp_path / "models.yaml"
-    path.write_text(MODELS.replace("URL", server.url))
-    return path
 
 
 @pytest.fixture

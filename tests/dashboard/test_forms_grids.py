@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, named, plain
-from tests.v2_server import Json, V2Server, tensor, v2_server
+from tests.v2_server import V2Server, one_number, v2_server
 
 MODELS = """
 endpoints:
@@ -52,18 +51,8 @@ ZEROS = {
 
 @pytest.fixture
 def server() -> Iterator[V2Server]:
-    def one_number(_: Json) -> Json:
-        return {"outputs": [tensor("out", "FP64", [1, 1], [42.0])]}
-
     with v2_server(grids=one_number) as running:
         yield running
-
-
-@pytest.fixture
-def models_file(server: V2Server, tmp_path: Path) -> Path:
-    path = tmp_path / "models.yaml"
-    path.write_text(MODELS.replace("URL", server.url))
-    return path
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What a sample says of a feature: faint bars, the share of each choice, quiet words."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,7 +9,7 @@ from dashboard.forms.reference import said
 from kserve_client.signature import Feature, Reference
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import named, plain
-from tests.v2_server import Json, V2Server, tensor, v2_server
+from tests.v2_server import V2Server, one_number, v2_server
 
 MODELS = """
 endpoints:
@@ -40,18 +39,8 @@ models:
 
 @pytest.fixture
 def server() -> Iterator[V2Server]:
-    def one_number(_: Json) -> Json:
-        return {"outputs": [tensor("out", "FP64", [1, 1], [42.0])]}
-
     with v2_server(known=one_number) as running:
         yield running
-
-
-@pytest.fixture
-def models_file(server: V2Server, tmp_path: Path) -> Path:
-    path = tmp_path / "models.yaml"
-    path.write_text(MODELS.replace("URL", server.url))
-    return path
 
 
 @pytest.fixture

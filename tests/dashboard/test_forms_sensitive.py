@@ -3,7 +3,6 @@
 import gc
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import gateway
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, named, shown_json, words
-from tests.v2_server import Json, Reply, V2Server, tensor, v2_server
+from tests.v2_server import Reply, V2Server, one_number, v2_server
 
 MODELS = """
 endpoints:
@@ -47,18 +46,8 @@ NAME, INCOME, INSURANCE = "Jane Sentinel Roe", "731975.25", "9007199254740993"
 
 @pytest.fixture
 def server() -> Iterator[V2Server]:
-    def one_number(_: Json) -> Json:
-        return {"outputs": [tensor("out", "FP64", [1, 1], [42.0])]}
-
     with v2_server(clinic=one_number) as running:
         yield running
-
-
-@pytest.fixture
-def models_file(server: V2Server, tmp_path: Path) -> Path:
-    path = tmp_path / "models.yaml"
-    path.write_text(MODELS.replace("URL", server.url))
-    return path
 
 
 @pytest.fixture

@@ -164,3 +164,12 @@ def test_settings_that_go_together() -> None:
     )
     assert endpoint.is_tls
     assert endpoint.compress
+
+
+def test_a_hastened_endpoint_waits_for_less_never_for_more() -> None:
+    """All else stays."""
+    patient = Endpoint(url="http://h", connect_timeout_s=2, read_timeout_s=60, deadline_s=120)
+    hasty = patient.hastened(3)
+    assert (hasty.connect_timeout_s, hasty.read_timeout_s, hasty.deadline_s) == (2, 3, 3)
+    assert hasty.hastened(9) == hasty
+    assert hasty.url == patient.url

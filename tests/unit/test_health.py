@@ -210,9 +210,10 @@ def test_slow_server_is_given_up_quickly() -> None:
 def test_time_outs_are_never_longer_than_five_seconds() -> None:
     """A patient endpoint does not make a check patient."""
     from kserve_client.endpoint import Endpoint
-    from kserve_client.health.probes import _hasty
+    from kserve_client.health.probes import LONGEST_WAIT_S
 
-    short = _hasty(Endpoint(url="http://a", connect_timeout_s=2, read_timeout_s=300))
+    patient = Endpoint(url="http://a", connect_timeout_s=2, read_timeout_s=300)
+    short = patient.hastened(LONGEST_WAIT_S)
     assert (short.connect_timeout_s, short.read_timeout_s, short.deadline_s) == (2, 5, 5)
 
 

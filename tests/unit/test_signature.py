@@ -408,3 +408,28 @@ def test_a_row_too_large_to_send_is_refused() -> None:
     """Metadata may name any shape: nobody's memory is filled to find out."""
     with pytest.raises(ValueError, match="a row of 1,000,000,000,000 numbers is too large to send"):
         Feature(name="x", kind="tensor", shape=(1_000_000, 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("default", "problem"),
+    [
+        (10**400, "default 1000.* is outside min and max"),
+        (99, "default 99 is outside min and max"),
+        (9.5, "min, max, step and default of an integer are whole numbers"),
+    ],
+)
+def test_a_default_beyond_its_range_is_told_however_large(default: float, problem: str) -> None:
+    """A number that no float holds is a mistake with words, as any other."""
+    with pytest.raises(ValueError, match=problem):
+        Feature(name="x", kind="integer", min=0, max=5, default=default)
+
+
+def test_a_default_that_can_not_travel_is_refused() -> None:
+    """The form would start with what no request can hold."""
+    with pytest.raises(ValueError, match="x: the default 300 can't travel as INT8"):
+        Signature(
+            layout="columns",
+            features=(Feature(name="x", kind="integer", datatype="INT8", default=300),),
+        )
+    whole = Feature(name="x", kind="integer", default=4.0)
+    assert Signature(features=(whole,), datatype="INT64").features == (whole,)

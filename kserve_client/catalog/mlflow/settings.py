@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from kserve_client.catalog.facts import Settings
+from kserve_client.errors import first_problem
 from kserve_client.signature import Feature, Output
 
 # These only make sense together: a kind, and what it must have.
@@ -71,7 +72,7 @@ def words(error: ValidationError) -> str:
     first = error.errors(include_input=False, include_url=False)[0]
     if first["type"] == "extra_forbidden":
         return f"{first['loc'][-1]} is no setting here"
-    return first["msg"].removeprefix("Value error, ")
+    return first_problem(error)
 
 
 def texts(value: Any) -> tuple[str, ...]:
