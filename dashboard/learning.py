@@ -104,8 +104,13 @@ def _settle(learning: Learning, sketch: Sketch) -> None:
 
 def _invitation(known: Description, learning: Learning) -> None:
     if known.signature is None and learning.sketch is None:
+        why = (
+            "What this model takes is not known, since not every source could be asked."
+            if known.failures
+            else "This model does not say what it takes."
+        )
         st.info(
-            "This model does not say what it takes. Drop a CSV of usual rows: its columns become "
+            f"{why} Drop a CSV of usual rows: its columns become "
             "a form, which you can try at once and hand on to others.",
             icon=":material/upload_file:",
         )

@@ -21,7 +21,7 @@ STYLE = """
 [class*="st-key-field-"] { position: relative; }
 .usual-bars { height: 1.3rem; position: relative; pointer-events: none; }
 .usual-bars div { position: absolute; inset: 0; background: currentColor; opacity: 0.16; }
-.usual-bars div + div { opacity: 0.3; }
+.usual-bars div + div { opacity: 0.14; }
 .usual-words.outside { color: var(--form-orange); opacity: 1; }
 .usual-words { font-size: 0.8rem; line-height: 1rem; min-height: 1rem; opacity: 0.75; }
 [class*="st-key-field-"] [data-testid="stColumn"] [data-testid="stElementContainer"]:has(.usual) {

@@ -147,6 +147,17 @@ def test_a_model_that_nobody_describes_invites_a_file(
     assert len(app.file_uploader) == 1
 
 
+def test_a_silent_server_is_not_one_that_says_nothing(
+    open_page: OpenPage, models_file: Path, server: V2Server
+) -> None:
+    """Whether the model describes itself is not known then; a file helps in both cases."""
+    described_by_nobody(models_file)
+    server.stop()
+    app = open_page("model", m="bare")
+    said = alert(app, "info")
+    assert "is not known, since not every source could be asked. Drop a CSV" in said
+
+
 @pytest.mark.parametrize("page", ["predict", "batch"])
 def test_other_pages_lead_there(open_page: OpenPage, models_file: Path, page: str) -> None:
     """No form yet is no error: the way to one is a link."""
