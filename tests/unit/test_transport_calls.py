@@ -206,7 +206,7 @@ def events_of(*scripts: Any, path: str = "/v2/models/iris/infer", **send: Any) -
     """What is told of one call."""
     told: list[CallEvent] = []
     with fault_server(*scripts) as server:
-        endpoint = Endpoint(url=server.url, read_timeout_s=0.3)
+        endpoint = Endpoint(url=server.url, read_timeout_s=2)
         client = Transport(endpoint, on_event=told.append)
         with suppress(ServerError, NoAnswerError, InvalidAnswerError):
             client.send("POST", path, body=b'{"inputs":[]}', **send)

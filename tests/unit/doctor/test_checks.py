@@ -548,14 +548,14 @@ def test_an_answer_close_to_the_time_out() -> None:
 
     def slow(request: Request, reply: Reply) -> Reply:
         if request.is_infer:
-            time.sleep(0.12)
+            time.sleep(0.25)
         return reply
 
     with ideal_server(changed=slow) as server:
-        report = examined(server.url, read_timeout_s=0.3)
+        report = examined(server.url, read_timeout_s=0.7)
     verdict, finding = told(report, "answer-time")
     assert verdict == "warn"
-    assert "the time-out is 0.3 s" in finding
+    assert "the time-out is 0.7 s" in finding
     fix = report.result("answer-time").fix
     assert fix is not None
     assert fix.content == "endpoints:\n  test:\n    read_timeout_s: 10\n"
