@@ -236,8 +236,13 @@ class InferenceClient:
         read_timeout_s: float | None = None,
         use_binary: bool | None = None,
         token: str | None = None,
+        retries: int | None = None,
     ) -> Exchange:
-        """Run one inference and return it with the bytes that travelled and the time it took."""
+        """Run one inference and return it with the bytes that travelled and the time it took.
+
+        `retries` replaces those of the transport: how often it may be sent again after 429, 502, 503
+        and 504. Raises InvalidAnswerError, too, when the answer has another `id` than the request.
+        """
         if not isinstance(request, InferRequest):
             request = InferRequest(tuple(request))
         matters = self.endpoint.compress or depends_on_server(request, use_binary=use_binary)
@@ -248,11 +253,12 @@ class InferenceClient:
         answer, response = self._ask(
             "POST",
             path,
-            lambda answer: read_body(answer.body, answer.headers),
+            lambda answer: _answer_to(request, read_body(answer.body, answer.headers)),
             body=body.data,
             headers=sent,
             read_timeout_s=read_timeout_s,
             token=token,
+            retries=retries,
             compress=self.endpoint.compress and profile.has_request_gzip,
         )
         return Exchange(
@@ -409,6 +415,16 @@ class InferenceClient:
         except ServerError:
             return False
         return True
+
+
+def _answer_to(request: InferRequest, response: InferResponse) -> InferResponse:
+    """The answer, if it is one to this request: servers repeat the id, where they give one at all."""
+    if request.id is not None and response.id not in (None, "", request.id):
+        raise InvalidAnswerError(
+            f"the answer has the id {response.id!r}, the request {request.id!r}: "
+            "it belongs to another request"
+        )
+    return response
 
 
 def model_path(model_name: str, model_version: str | None = None) -> str:

@@ -140,9 +140,11 @@ class ServerError(KServeClientError):
     `status` is the HTTP status, `server_message` what the server said of it ("" when it said
     nothing), `body` the first 500 characters of the answer, `attempts` the number of requests that
     were tried, `request_id` the X-Request-ID that went with them: look for it in the server's log.
+    `retry_after_s` is how long the server asks to wait, None when it does not say.
     """
 
     request_id: str = ""
+    retry_after_s: float | None = None
 
     def __init__(
         self,

@@ -110,12 +110,12 @@ def _frame_cells(column: Any, feature: Feature | None) -> Sequence[Any] | NDArra
     has_repeats = isinstance(column.dtype, pd.StringDtype | pd.CategoricalDtype)
     if has_repeats and feature.kind in ("category", "boolean", "date", "integer"):
         codes, distinct = column.factorize()
-        return _Repeated(codes, distinct.tolist())
+        return Repeated(codes, distinct.tolist())
     # numpy walks through cells faster than the arrays of pandas and Arrow do.
     return np.asarray(column)
 
 
-class _Repeated(Sequence[Any]):
+class Repeated(Sequence[Any]):
     """The cells of a column as positions in a list of its distinct ones; -1 is a missing cell."""
 
     def __init__(self, codes: NDArray[np.intp], distinct: list[Any]) -> None:
@@ -224,12 +224,13 @@ def encode(signature: Signature, table: Table, count: int | None = None) -> Enco
         for feature in signature.features
     ]
     issues = tuple(sorted((issue for _, found in columns for issue in found), key=lambda i: i.row))
+    arrays = [array for array, _ in columns]
+    if not issues:
+        return Encoded(_tensors(signature, arrays), np.arange(count), ())
     good = np.ones(count, dtype=bool)
     good[[issue.row for issue in issues]] = False
-    rows = np.flatnonzero(good)
-    whole = len(rows) == count
-    arrays = [array if whole else array[good] for array, _ in columns]
-    return Encoded(_tensors(signature, arrays), rows, issues)
+    arrays = [array[good] for array in arrays]
+    return Encoded(_tensors(signature, arrays), np.flatnonzero(good), issues)
 
 
 def build_request(signature: Signature, inputs: tuple[Tensor, ...]) -> InferRequest:
@@ -304,7 +305,7 @@ def _fast_column(
         return _fast_floats(feature, cells, target)
     if _is_array(cells, "iu") and feature.kind == "integer" and target.family == "integer":
         return _fast_integers(cells, target)
-    if isinstance(cells, _Repeated):
+    if isinstance(cells, Repeated):
         return _fast_repeated(feature, cells, target)
     if isinstance(cells, np.ndarray) and (cells.ndim != 1 or cells.dtype.kind not in "bOU"):
         return None
@@ -343,7 +344,7 @@ def _may_have_blanks(lines: str) -> bool:
     return bool(is_space[0]) or bool(((codes[:-1] == 10) & is_space[1:]).any())
 
 
-def _fast_repeated(feature: Feature, cells: _Repeated, target: Datatype) -> NDArray[Any] | None:
+def _fast_repeated(feature: Feature, cells: Repeated, target: Datatype) -> NDArray[Any] | None:
     read = _cell_reader(feature, target)
     try:
         values = [read(cell) for cell in cells.distinct]
@@ -393,14 +394,20 @@ def _fast_floats(
         array = np.asarray(cells)
         if array.ndim != 1 or array.dtype.kind not in "fiuUO" or _has_booleans(cells):
             return None
-        with np.errstate(over="ignore"):  # what is too large is looked at cell by cell
-            numbers = array.astype(np.float64, copy=False).astype(target.dtype, copy=False)
+        wide = array.astype(np.float64, copy=False)
+        if target.dtype != np.float64 and (np.abs(wide) > _largest(target)).any():
+            return None  # what is too large is looked at cell by cell
+        numbers = wide.astype(target.dtype, copy=False)
     except (TypeError, ValueError, OverflowError):
         return None
     if np.isfinite(numbers).all():
         return numbers
     may_lack = not feature.required and feature.missing is None
     return numbers if may_lack and not np.isinf(numbers).any() else None
+
+
+def _largest(target: Datatype) -> float:
+    return float(np.finfo(target.dtype).max)
 
 
 def _has_booleans(cells: Sequence[Any] | NDArray[Any]) -> bool:
@@ -523,7 +530,7 @@ def _read_number(cell: Any, target: Datatype) -> float:
         raise _BadCellError(f"is not a number{hint}", cell=_shown(cell)) from None
     if not math.isfinite(number):
         raise _BadCellError("is not a finite number", cell=_shown(cell))
-    if abs(number) > float(np.finfo(target.dtype).max):
+    if abs(number) > _largest(target):
         raise _BadCellError(f"is too large for {target.name}", cell=_shown(cell))
     return number
 
@@ -542,7 +549,7 @@ def _read_integer(cell: Any, target: Datatype) -> int:
 
 
 def _is_exact(number: int, target: Datatype) -> bool:
-    if abs(number) > float(np.finfo(target.dtype).max):
+    if abs(number) > _largest(target):
         return False
     return int(target.dtype.type(number)) == number
 

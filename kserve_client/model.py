@@ -98,6 +98,10 @@ class Model:
         count = request.inputs[0].shape[0]
         return PredictionExchange(Predictions(self.signature, exchange.response, count), exchange)
 
-    def infer(self, request: InferRequest, *, token: str | None = None) -> Exchange:
-        """Send a request that is already built."""
-        return self.client.exchange(self.name, request, model_version=self.version, token=token)
+    def infer(
+        self, request: InferRequest, *, token: str | None = None, retries: int | None = None
+    ) -> Exchange:
+        """Send a request that is already built; `retries` as in `InferenceClient.exchange`."""
+        return self.client.exchange(
+            self.name, request, model_version=self.version, token=token, retries=retries
+        )

@@ -92,6 +92,19 @@ def number_text(value: float, decimals: int | None = None, unit: str = "") -> st
     return f"{text} {unit}".strip()
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Coded:
+    """A column of few distinct texts: for each row its position in `distinct`, -1 for none."""
+
+    codes: NDArray[np.intp]
+    distinct: tuple[str, ...]
+
+    def tolist(self) -> list[str | None]:
+        """The text of each row."""
+        known = [*self.distinct, None]  # where -1 points to
+        return [known[code] for code in self.codes.tolist()]
+
+
 class Predictions(Sequence[Prediction]):
     """The answers for a number of rows.
 
@@ -136,7 +149,11 @@ class Predictions(Sequence[Prediction]):
         arrays of more than 64 numbers as JSON lists. A name that stands already gets the suffix
         `_2`, `_3` and so on.
         """
-        columns: dict[str, list[Any]] = {}
+        return {name: column.tolist() for name, column in self.arrays().items()}
+
+    def arrays(self) -> dict[str, NDArray[Any] | Coded]:
+        """The same columns as arrays: numbers in the datatype of their tensor, texts as objects or coded."""
+        columns: dict[str, NDArray[Any] | Coded] = {}
         if self._main is None or self._main.kind == "probabilities":
             labels = self._labels_from_probabilities()
             if labels is not None:
@@ -144,7 +161,7 @@ class Predictions(Sequence[Prediction]):
         for output, tensor in self._tensors:
             is_answer = output is self._main and ANSWER_COLUMN not in columns
             name = ANSWER_COLUMN if is_answer else output.name
-            for column, values in self._output_columns(name, output, tensor).items():
+            for column, values in self._output_arrays(name, output, tensor).items():
                 columns[_free_name(column, columns)] = values
         return columns
 
@@ -184,25 +201,26 @@ class Predictions(Sequence[Prediction]):
             return {"picture": images.picture_of(cell, output.image)}
         return {}
 
-    def _output_columns(self, name: str, output: Output, tensor: Tensor) -> dict[str, list[Any]]:
+    def _output_arrays(
+        self, name: str, output: Output, tensor: Tensor
+    ) -> dict[str, NDArray[Any] | Coded]:
         if output.kind == "label":
-            return {name: [output.class_label(value) for value in tensor.data.tolist()]}
+            return {name: _labels(output, tensor.data)}
         if output.kind == "probabilities":
             chances = self._probabilities(output, tensor)
             names = self._names(output, tensor)
-            return {f"probability_{n}": chances[:, i].tolist() for i, n in enumerate(names)}
+            return {f"probability_{n}": chances[:, i] for i, n in enumerate(names)}
         if output.kind == "text":
-            return {name: [_text(value) for value in tensor.data.tolist()]}
+            return {name: _objects([_text(value) for value in tensor.data.tolist()])}
         if output.kind == "value":
-            return {name: tensor.data.tolist()}
-        return _raw_columns(name, tensor)
+            return {name: tensor.data}
+        return _raw_arrays(name, tensor)
 
-    def _labels_from_probabilities(self) -> list[str | None] | None:
+    def _labels_from_probabilities(self) -> Coded | None:
         for output, tensor in self._tensors:
             if output.kind == "probabilities":
                 names, chances = self._names(output, tensor), self._probabilities(output, tensor)
-                rows = [dict(zip(names, row, strict=True)) for row in chances.tolist()]
-                return [_label_of(row, **_threshold_fields(output, names)) for row in rows]
+                return _labels_of(chances, names, _threshold_fields(output, names))
         return None
 
     def _probabilities(self, output: Output, tensor: Tensor) -> NDArray[np.float64]:
@@ -320,15 +338,60 @@ def _check_rows(tensor: Tensor, count: int) -> None:
         )
 
 
-def _raw_columns(name: str, tensor: Tensor) -> dict[str, list[Any]]:
+def _raw_arrays(name: str, tensor: Tensor) -> dict[str, NDArray[Any] | Coded]:
     rows = tensor.shape[0]
     width = math.prod(tensor.shape[1:])
     flat = tensor.data.reshape(rows, width)
     if width == 1:
-        return {name: [_plain(value) for value in flat[:, 0].tolist()]}
+        return {name: _plain_values(flat[:, 0])}
     if width <= EXPANDED_COLUMNS:
-        return {f"{name}_{i}": [_plain(v) for v in flat[:, i].tolist()] for i in range(width)}
-    return {name: [_cell(row) for row in flat]}
+        return {f"{name}_{i}": _plain_values(flat[:, i]) for i in range(width)}
+    return {name: _objects([_cell(row) for row in flat])}
+
+
+def _plain_values(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind != "O":
+        return values
+    return _objects([_plain(value) for value in values.tolist()])
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    array = np.empty(len(values), dtype=np.object_)
+    array[:] = values
+    return array
+
+
+def _labels(output: Output, values: NDArray[Any]) -> Coded:
+    """Each distinct answer is named once."""
+    if _are_indices(values, output):
+        return Coded(values.astype(np.intp, copy=False), tuple(output.labels))
+    if values.dtype.kind == "O":
+        distinct = list(dict.fromkeys(values.tolist()))
+        at = {value: code for code, value in enumerate(distinct)}
+        codes = np.fromiter((at[value] for value in values.tolist()), np.intp, len(values))
+    else:
+        found, codes = np.unique(values, return_inverse=True)
+        distinct = found.tolist()
+    return Coded(codes, tuple(output.class_label(value) for value in distinct))
+
+
+def _are_indices(values: NDArray[Any], output: Output) -> bool:
+    if values.dtype.kind not in "iu" or not len(values) or isinstance(output.labels, dict):
+        return False
+    return bool(values.min() >= 0 and values.max() < len(output.labels))
+
+
+def _labels_of(
+    chances: NDArray[np.float64], names: Sequence[str], threshold: Mapping[str, Any]
+) -> Coded:
+    """For each row the class with the highest chance, or on its side of the threshold."""
+    if threshold:
+        positive = list(names).index(threshold["positive"])
+        is_positive = chances[:, positive] >= threshold["threshold"]
+        codes = np.where(is_positive, positive, 1 - positive)
+    else:
+        codes = chances.argmax(axis=1) if chances.shape[1] else np.full(len(chances), -1)
+    return Coded(np.where(np.isnan(chances).any(axis=1), -1, codes), tuple(names))
 
 
 def _cell(row: Any) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from kserve_client.errors import (
@@ -56,9 +58,21 @@ def refusal(answer: Answer, what: str) -> KServeClientError:
         body=body.decode(errors="replace"),
         attempts=answer.attempts,
     )
+    error.retry_after_s = retry_after_s(answer.headers)
     if isinstance(error, AccessError):
         error.location = shown_address(answer.headers.get("location", ""))
     return error
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the server wants to be asked again (Retry-After, a number or a date); None unsaid."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def server_message(answer: Answer) -> str:

@@ -116,3 +116,15 @@ def test_a_table_of_objects_is_not_shared() -> None:
     tensor = request_of(TEXT, frame).inputs[0]
     frame.loc[0, "a"] = "z"
     assert tensor.data.ravel().tolist() == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("datatype", "cell"), [("FP16", 65510.0), ("FP32", 3.4028235677973366e38), ("FP32", 1e39)]
+)
+def test_what_is_beyond_a_datatype_is_refused_in_a_column_of_good_numbers(
+    datatype: str, cell: float
+) -> None:
+    """Also where rounding would bring it back to the largest number."""
+    encoded = encode(signature(kind="number", datatype=datatype), {"a": np.array([1.0, cell])})
+    assert [issue.row for issue in encoded.issues] == [1]
+    assert "is too large" in encoded.issues[0].problem
