@@ -15,15 +15,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, cast
 
 from kserve_client.catalog.sample import columns as sample_columns
 from kserve_client.catalog.sample.columns import MOST_CELLS, DecimalMark, Sample, checked_names
+from kserve_client.catalog.sample.csv_reader import DELIMITERS, CsvReader
 from kserve_client.catalog.sample.parquet import read_parquet
 from kserve_client.errors import InputError
-
-if TYPE_CHECKING:
-    from kserve_client.scoring.reader import CsvReader
 
 LIMIT_ROWS = 200_000
 MOST_CHARACTERS = 200_000_000
@@ -135,8 +133,6 @@ def _read_csv(stream: IO[bytes], name: str, limit_rows: int) -> Sample:
 
 
 def _read_lines(lines: _Lines, name: str, limit_rows: int) -> Sample:
-    from kserve_client.scoring.reader import DELIMITERS, CsvReader
-
     reader = CsvReader(cast("IO[bytes]", lines))
     names = checked_names(reader.columns)
     kept = _KeptRows(len(names), max(min(limit_rows, MOST_CELLS // len(names)), 1))

@@ -26,7 +26,7 @@ from kserve_client.catalog.sample import reading as sample_reading
 from kserve_client.catalog.sample.columns import Column, read_column
 from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.frames import encode
-from kserve_client.scoring import read_csv
+from kserve_client.scoring.sources import survey
 from kserve_client.signature import Choice, Feature, Signature
 
 IRIS = """\
@@ -818,7 +818,7 @@ def test_a_proposal_never_breaks_a_known_feature(
 
 def test_the_sample_and_the_batch_read_one_file_alike() -> None:
     """Both find the same columns, rows and delimiter."""
-    table = read_csv(io.BytesIO(PENGUINS.encode()))
+    table = survey(io.BytesIO(PENGUINS.encode()))
     read = sample(PENGUINS)
     assert [c.name for c in read.columns] == list(table.columns)
     assert (read.rows, read.form) == (table.row_count, f"CSV, {table.delimiter_name}, UTF-8")

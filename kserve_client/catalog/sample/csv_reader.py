@@ -1,26 +1,21 @@
-"""CSV files, read as they are: each cell keeps its text, and a row that doesn't fit is a row."""
+"""A CSV file of a sample, row by row as text; of large tables `scoring.sources` reads blocks."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from kserve_client.errors import InputError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 LARGEST_CELL_CHARACTERS = 50_000_000
-FIRST_ROWS = 20
-RAGGED_LINES_KEPT = 20
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _OLD_LINE_ENDS = re.compile(r"[^\r]*\r\n|[^\r]*\r|[^\r]+")
-Source = Path | str | IO[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +24,6 @@ class CsvRow:
 
     line: int
     cells: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
-class CsvTable:
-    """What a CSV file holds.
-
-    `first_rows` are the first rows that fit under the header, `ragged_lines` the first lines whose
-    row has another number of cells.
-    """
-
-    columns: tuple[str, ...]
-    row_count: int
-    first_rows: tuple[tuple[str, ...], ...]
-    delimiter: str
-    encoding: str
-    ragged_lines: tuple[int, ...] = ()
-
-    @property
-    def delimiter_name(self) -> str:
-        """The delimiter in words."""
-        return DELIMITERS.get(self.delimiter, self.delimiter)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns without blanks around them, as features are looked up."""
-        return tuple(column.strip() for column in self.columns)
 
 
 class CsvReader:
@@ -148,46 +117,6 @@ class _Lines:
                 f"line {self.count + 1}, byte {error.start + 1}: 0x{raw[error.start]:02X} "
                 "is not UTF-8; save the file as CSV UTF-8"
             ) from None
-
-
-@contextlib.contextmanager
-def opened(source: Source) -> Iterator[CsvReader]:
-    """Open a path, or read a binary stream; one that can be rewound is read from its start."""
-    if isinstance(source, Path | str):
-        with Path(source).open("rb") as stream:
-            yield CsvReader(stream)
-        return
-    if is_rewindable(source):
-        source.seek(0)
-    yield CsvReader(source)
-
-
-def is_rewindable(source: Source) -> bool:
-    """Whether the source can be read twice: a regular file, or a stream that seeks."""
-    if isinstance(source, Path | str):
-        path = Path(source)
-        return path.is_file() or not path.exists()
-    return source.seekable()
-
-
-def read_csv(source: Source, *, first_rows: int = FIRST_ROWS) -> CsvTable:
-    """Read a CSV file through once, in little memory, and say what it holds.
-
-    Raises InputError, naming the line, for a file that can't be read as CSV.
-    """
-    with opened(source) as reader:
-        count = 0
-        kept: list[tuple[str, ...]] = []
-        ragged: list[int] = []
-        for row in reader:
-            count += 1
-            if len(row.cells) != len(reader.columns):
-                ragged += [row.line] if len(ragged) < RAGGED_LINES_KEPT else []
-            elif len(kept) < first_rows:
-                kept.append(tuple(row.cells))
-        return CsvTable(
-            reader.columns, count, tuple(kept), reader.delimiter, reader.encoding, tuple(ragged)
-        )
 
 
 def _delimiter(header: str) -> str:

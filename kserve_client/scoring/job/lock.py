@@ -1,0 +1,232 @@
+"""One process at a time works on a job; others may read it.
+
+A folder of this machine is locked by the kernel: the lock ends with the process, however that ends.
+A storage behind a URL knows no locks; there a lease lies beside the job, renewed while the process
+lives, and whoever finds one that was not renewed for long may take the job over. Clocks of the
+machines should agree to some ten seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.job.store import LocalStore, Store, UrlStore
+
+LOCK_FILE = "lock"
+LEASE_FILE = "lease.json"
+STALE_S = 120.0
+RENEW_S = 20.0
+SETTLE_S = 2.0
+# Somebody who looks whether a job is running holds its lock for an instant.
+_LOOKS = 10
+_BETWEEN_LOOKS_S = 0.02
+
+
+class Lock(Protocol):
+    """A job that is held."""
+
+    def check(self) -> None:
+        """Raises ConfigurationError when another process has taken the job over."""
+        ...
+
+    def release(self) -> None:
+        """Let others work on it."""
+        ...
+
+
+def acquire(store: Store) -> Lock:
+    """Hold a job. Raises ConfigurationError when another process does."""
+    if isinstance(store, UrlStore):
+        return Lease(store)
+    assert isinstance(store, LocalStore)
+    return FileLock(store)
+
+
+def is_held(store: Store) -> bool:
+    """Whether some process works on a job, this one included."""
+    if isinstance(store, UrlStore):
+        return _is_fresh(_lease_of(store), STALE_S, time.time())
+    assert store.path is not None
+    return _is_locked(store.path / LOCK_FILE)
+
+
+def _in_use(where: str, holder: str) -> ConfigurationError:
+    by = f" by {holder}" if holder else ""
+    return ConfigurationError(
+        f"the job in {where} is in use{by}; wait until it is done, or stop it there"
+    )
+
+
+def _who() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+class FileLock:
+    """An exclusive `flock` on the file "lock" of the job; the file stays."""
+
+    def __init__(self, store: LocalStore) -> None:
+        assert store.path is not None
+        self._descriptor = os.open(store.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._hold(store.where)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def _hold(self, where: str) -> None:
+        for _ in range(_LOOKS):
+            if _is_taken(self._descriptor, fcntl.LOCK_EX):
+                os.ftruncate(self._descriptor, 0)
+                os.pwrite(self._descriptor, _who().encode(), 0)
+                return
+            time.sleep(_BETWEEN_LOOKS_S)
+        raise _in_use(where, os.pread(self._descriptor, 300, 0).decode(errors="replace"))
+
+    def check(self) -> None:
+        """Nothing to check: the kernel gives it to nobody else."""
+
+    def release(self) -> None:
+        """Give it back; again does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def _is_taken(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _is_taken(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+class Lease:
+    """The object "lease.json" beside a job: who works on it, and when that was last true.
+
+    Not renewed for `stale_s` seconds, it may be taken over; the one that takes it waits `settle_s`
+    and looks whether it is still its own. The one that lost it finds out when it renews, or from its
+    own clock, and writes nothing more.
+    """
+
+    def __init__(
+        self,
+        store: UrlStore,
+        *,
+        stale_s: float = STALE_S,
+        renew_s: float = RENEW_S,
+        settle_s: float = SETTLE_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store, self._clock = store, clock
+        self._stale_s, self._renew_s = stale_s, renew_s
+        self._token = secrets.token_hex(16)
+        self._is_lost = False
+        self._take(settle_s)
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="job-lease", daemon=True)
+        self._thread.start()
+
+    def _take(self, settle_s: float) -> None:
+        found = _lease_of(self._store)
+        if _is_fresh(found, self._stale_s, self._clock()):
+            raise _in_use(self._store.where, str(found.get("holder", "")))
+        if found:
+            self._store.remove(LEASE_FILE)
+        self._renewed = self._clock()
+        if not self._is_put_alone() or found:
+            time.sleep(settle_s)
+        if not self._is_mine():
+            raise _in_use(self._store.where, "another process that came first")
+
+    def _is_put_alone(self) -> bool:
+        """Put the lease; False where the storage can't promise that nobody else did meanwhile."""
+        try:
+            self._store.put_if_absent(LEASE_FILE, self._text())
+        except FileExistsError:
+            raise _in_use(self._store.where, "another process that came first") from None
+        except OSError:
+            self._store.put(LEASE_FILE, self._text())
+            return False
+        return True
+
+    def _text(self) -> bytes:
+        return orjson.dumps({"token": self._token, "holder": _who(), "renewed": self._renewed})
+
+    def _is_mine(self) -> bool:
+        return _lease_of(self._store).get("token") == self._token
+
+    def renew(self) -> None:
+        """Say that the process lives, unless the lease is another's by now."""
+        if not self._is_mine():
+            self._is_lost = True
+            return
+        moment = self._clock()
+        before, self._renewed = self._renewed, moment
+        try:
+            self._store.put(LEASE_FILE, self._text())
+        except BaseException:
+            self._renewed = before
+            raise
+
+    def _keep(self) -> None:
+        while not self._end.wait(self._renew_s) and not self._is_lost:
+            # A storage that does not answer may do so the next time; `check` minds the clock.
+            with contextlib.suppress(OSError):
+                self.renew()
+
+    def check(self) -> None:
+        """Raises ConfigurationError when the lease was lost, or not renewed for too long."""
+        if self._is_lost or self._clock() - self._renewed > self._stale_s:
+            raise ConfigurationError(
+                f"another process may have taken over the job in {self._store.where}, because this "
+                "one was silent for too long; resume it when that one is done"
+            )
+
+    def release(self) -> None:
+        """Stop renewing and remove the lease, if it is still our own."""
+        if self._end.is_set():
+            return
+        self._end.set()
+        self._thread.join()
+        with contextlib.suppress(OSError):
+            if self._is_mine():
+                self._store.remove(LEASE_FILE)
+
+
+def _lease_of(store: UrlStore) -> dict[str, object]:
+    try:
+        found = orjson.loads(store.read(LEASE_FILE))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _is_fresh(lease: dict[str, object], stale_s: float, now_s: float) -> bool:
+    renewed = lease.get("renewed")
+    return isinstance(renewed, (int, float)) and now_s - renewed <= stale_s

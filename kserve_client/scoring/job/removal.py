@@ -1,0 +1,48 @@
+"""Removing a job: only files that are a job's, whatever else lies in its directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.job import ledger, lock, manifest, parts
+from kserve_client.scoring.job.store import Store
+
+_NAMES = (ledger.FILE, f"{ledger.FILE}-journal", manifest.FILE, lock.LEASE_FILE, lock.LOCK_FILE)
+
+
+def remove_job(store: Store) -> None:
+    """Remove a job, or what is left of one that was half removed.
+
+    Raises ConfigurationError while a process works on it, and when there is no job.
+    """
+    if not holds_job(store):
+        raise ConfigurationError(f"there is no job in {store.where}")
+    held = lock.acquire(store)
+    try:
+        # The manifest goes after what it names: until then the job is still listed.
+        for name in _own_files(store):
+            store.remove(name)
+    finally:
+        held.release()
+    store.remove(lock.LOCK_FILE)
+    store.remove("")
+
+
+def holds_job(store: Store) -> bool:
+    """Whether there is a job, or something left of one.
+
+    An empty folder of parts is nothing: SeaweedFS lists it for a while after its last object is gone.
+    """
+    return not store.sizes("").keys().isdisjoint(_NAMES) or bool(store.sizes(parts.FOLDER))
+
+
+def _own_files(store: Store) -> Iterator[str]:
+    for name in store.sizes(parts.FOLDER):
+        if name.endswith((parts.SUFFIX, ".tmp")):
+            yield f"{parts.FOLDER}/{name}"
+    yield parts.FOLDER
+    found = store.sizes("")
+    drafts = (name for name in found if name.endswith(".tmp") and name.startswith(_NAMES))
+    yield from drafts
+    yield from (name for name in _NAMES[:3] if name in found)

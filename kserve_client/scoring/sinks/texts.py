@@ -1,0 +1,176 @@
+"""Columns of any type as columns of text, each value in the one form that reads back as it.
+
+Arrays go in and come out whole; Python looks at single values only where a type is nested or a text
+holds what needs escaping.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+_COMMA, _POINT = ord(","), "."
+_JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+
+def as_text(column: pa.Array, decimal: str = ".") -> pa.Array:
+    r"""A column as `string`, null where it is null.
+
+    Floats in the shortest form that reads back as the same number ("1.0", "1e-7", "nan", "-inf");
+    numbers that are no integers with this decimal sign; booleans true and false; times in ISO 8601,
+    those with a zone in UTC; durations as the number of their unit; bytes as UTF-8, what is none as
+    \xff; lists and structs as JSON.
+    """
+    plain = _plain(column)
+    kind = plain.type
+    if pa.types.is_string(kind):
+        return plain
+    if pa.types.is_floating(kind):
+        return _with_decimal(float_text(plain), decimal)
+    if pa.types.is_decimal(kind):
+        return _with_decimal(plain.cast(pa.string()), decimal)
+    if pa.types.is_timestamp(kind):
+        return _timestamps(plain)
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return _each(plain, lambda value: value.decode(errors="backslashreplace"))
+    if pa.types.is_primitive(kind) or pa.types.is_null(kind) or is_text(kind):
+        return plain.cast(pa.string())
+    return json_text(plain)
+
+
+def float_text(column: pa.Array) -> pa.Array:
+    """Floats as text, the shortest that reads back as the same number of that width."""
+    numbers = pc.fill_null(column, 0.0) if column.null_count else column
+    array = np.ascontiguousarray(numbers.to_numpy(zero_copy_only=False))
+    texts = _split(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1], len(column))
+    if not np.isfinite(array).all():
+        texts = _with_not_finite(texts, numbers)
+    if column.null_count:
+        texts = pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string()))
+    return texts
+
+
+def json_text(column: pa.Array) -> pa.Array:
+    """Each value as JSON text; numbers that JSON has no form for are null in it."""
+    return _each(
+        column, lambda value: orjson.dumps(value, default=_json, option=_JSON_OPTIONS).decode()
+    )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of this type are text already."""
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def plain_kind(kind: pa.DataType) -> pa.DataType:
+    """The type behind dictionaries and extensions."""
+    if pa.types.is_dictionary(kind):
+        return plain_kind(kind.value_type)
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_kind(kind.storage_type)
+    return kind
+
+
+def characters(column: pa.Array) -> bytes:
+    """All the texts of a `string` column, one behind the other."""
+    data = column.buffers()[2]
+    if data is None or not len(column):
+        return b""
+    offsets = offsets_of(column)
+    return bytes(memoryview(data)[int(offsets[0]) : int(offsets[-1])])
+
+
+def rows_with(column: pa.Array, marks: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The rows of a `string` column that hold one of these bytes; `marks` says of each if it is."""
+    data = np.frombuffer(characters(column), np.uint8)
+    hits = np.flatnonzero(marks[data])
+    if not len(hits):
+        return hits
+    offsets = offsets_of(column)
+    return np.unique(np.searchsorted(offsets, hits + offsets[0], side="right") - 1)
+
+
+def with_changed(
+    column: pa.Array, rows: NDArray[np.int64], change: Callable[[pa.Array], pa.Array]
+) -> pa.Array:
+    """A column with another text in these rows."""
+    if not len(rows):
+        return column
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), change(column.take(pa.array(rows))))
+
+
+def bytes_among(text: str) -> NDArray[np.bool_]:
+    """A table for `rows_with`: the bytes of these characters."""
+    marks = np.zeros(256, bool)
+    marks[list(text.encode())] = True
+    return marks
+
+
+def offsets_of(column: pa.Array) -> NDArray[np.int32]:
+    """Where the texts of a `string` column begin in its data, and where the last one ends."""
+    found = np.frombuffer(column.buffers()[1], np.int32)
+    return found[column.offset : column.offset + len(column) + 1]
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        return _plain(column.dictionary_decode())
+    if isinstance(column.type, pa.BaseExtensionType):
+        return _plain(column.storage)
+    return column
+
+
+def _split(joined: bytes, count: int) -> pa.Array:
+    """Numbers with commas between them → one text each, without a loop."""
+    if not count:
+        return pa.array([], pa.string())
+    commas = np.flatnonzero(np.frombuffer(joined, np.uint8) == _COMMA)
+    ends = np.append(commas, len(joined)) - np.arange(count)
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.StringArray.from_buffers(
+        count, pa.py_buffer(offsets), pa.py_buffer(joined.replace(b",", b""))
+    )
+
+
+def _with_not_finite(texts: pa.Array, numbers: pa.Array) -> pa.Array:
+    """JSON says null for what is no finite number."""
+    texts = pc.if_else(pc.is_nan(numbers), "nan", texts)
+    signed = pc.if_else(pc.greater(numbers, 0), "inf", "-inf")
+    return pc.if_else(pc.is_inf(numbers), signed, texts)
+
+
+def _with_decimal(texts: pa.Array, decimal: str) -> pa.Array:
+    return texts if decimal == _POINT else pc.replace_substring(texts, _POINT, decimal)
+
+
+def _timestamps(column: pa.Array) -> pa.Array:
+    """Arrow keeps an instant with a zone in UTC; no table of zones is needed to say it so."""
+    naive = column.view(pa.timestamp(column.type.unit))
+    texts = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
+    if column.type.tz is None:
+        return texts
+    return pc.binary_join_element_wise(texts, "Z", "")
+
+
+def _each(column: pa.Array, text: Callable[[Any], str]) -> pa.Array:
+    values = column.to_pylist()
+    return pa.array([None if value is None else text(value) for value in values], pa.string())
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    return str(value)

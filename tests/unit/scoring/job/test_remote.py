@@ -1,0 +1,327 @@
+"""A job behind a URL, in fsspec's storage in memory."""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.job import Job, PartWriter, SavedJob, delete_job, jobs
+from kserve_client.scoring.job.lock import Lease, acquire, is_held
+from kserve_client.scoring.job.store import Data, UrlStore, store_at
+from tests.unit.scoring.job.chunks import FACTS, chunk, failed_line, finished, lines, ok_line
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """A folder of its own, with a blank and an umlaut."""
+    root = f"memory://{secrets.token_hex(4)} ü"
+    yield root
+    storage = fsspec.filesystem("memory")
+    if storage.exists(root):
+        storage.rm(root, recursive=True)
+
+
+def files(url: str) -> list[str]:
+    found = fsspec.filesystem("memory").find(url)
+    return sorted(name.partition("ü/")[2] for name in found)
+
+
+def test_a_remote_job_goes_the_same_way(url: str) -> None:
+    """Record, go on, retry, read: as in a folder, and nothing stays beside."""
+    with Job.create(f"{url}/job", FACTS) as job:
+        job.record(chunk(0, 3, failed=[1]))
+    with Job.open(f"{url}/job") as job:
+        assert job.remaining()[0].start == 3
+        job.record(chunk(3, 5))
+        finished(job, 5)
+        job.replace(chunk(1, 2, word="again"))
+        job.flush()
+    with SavedJob.open(f"{url}/job") as saved:
+        assert lines(saved) == [ok_line(0), ok_line(1, "again"), *map(ok_line, (2, 3, 4))]
+        assert (saved.state, saved.is_running()) == ("finished", False)
+    names = files(f"{url}/job")
+    assert len([name for name in names if name.startswith("job/parts/")]) == 2
+    assert len(names) == 4  # and the manifest and the ledger: no lease
+
+
+class Broken(UrlStore):
+    """A storage that refuses the ledger."""
+
+    def put(self, name: str, data: Data) -> None:
+        """Take everything else."""
+        if name == "ledger.sqlite":
+            raise OSError("503 Slow down")
+        super().put(name, data)
+
+
+def test_saved_is_what_the_put_ledger_holds(url: str) -> None:
+    """Parts alone are not; the next flush makes good for a put that failed."""
+    job = Job.create(f"{url}/job", FACTS)
+    job.record(chunk(0, 2))
+    job.flush()
+    whole = job._store
+    job._store = Broken(f"{url}/job", {})
+    job.record(chunk(2, 4))
+    with pytest.raises(OSError, match="Slow down"):
+        job.flush()
+    assert job.counts.ok == 2
+    with SavedJob.open(f"{url}/job") as saved:
+        assert saved.counts.ok == 2
+    job._store = whole
+    job.flush()
+    assert job.counts.ok == 4
+    with SavedJob.open(f"{url}/job") as saved:
+        assert [batch.num_rows for batch in saved.result_batches(0, 9)] == [2, 2]
+    job.close()
+
+
+def test_a_reader_keeps_up_with_a_retry(url: str) -> None:
+    """Its ledger is a copy; a part that was replaced since is looked up anew."""
+    with Job.create(f"{url}/job", FACTS) as job:
+        job.record(chunk(0, 2, failed=[1]))
+        finished(job, 2)
+        with SavedJob.open(f"{url}/job") as saved:
+            job.replace(chunk(1, 2))
+            job.flush()
+            assert lines(saved) == [ok_line(0), ok_line(1)]
+
+
+def test_workers_write_and_the_coordinator_records(url: str) -> None:
+    """A part travels as its line; a task that runs twice makes one part."""
+    with Job.create(f"{url}/job", FACTS) as job:
+        writer = pickle.loads(pickle.dumps(job.part_writer()))
+        assert isinstance(writer, PartWriter)
+        chunks = [chunk(0, 2), chunk(2, 4, failed=[3])]
+        first, second = (
+            pickle.loads(pickle.dumps(writer.write(chunks, tries=3))) for _ in range(2)
+        )
+        other = writer.write([chunk(4, 6)])
+        lost = writer.write([chunk(6, 8)])
+        assert job.record_part(other)
+        assert job.record_part(first)
+        assert not job.record_part(first)
+        assert not job.record_part(second)
+        job.record(chunk(6, 8))
+        finished(job, 8)
+        assert lines(job) == [
+            ok_line(0), ok_line(1), ok_line(2), failed_line(3), *map(ok_line, range(4, 8)),
+        ]  # fmt: skip
+        with pytest.raises(ValueError, match="recorded already"):
+            job.record_part(writer.write([chunk(5, 9)]))
+    with Job.open(f"{url}/job") as job:
+        assert job.counts.ok == 7
+    assert f"job/parts/{lost.part.name}" not in files(f"{url}/job")
+    assert len([name for name in files(f"{url}/job") if "/parts/" in name]) == 3
+
+
+def test_a_part_of_a_worker_is_checked(url: str) -> None:
+    """Chunks with a gap between them, or without rows, are no part."""
+    with Job.create(f"{url}/job", FACTS) as job:
+        writer = job.part_writer()
+        for chunks in ([], [chunk(0, 0)], [chunk(0, 2), chunk(3, 4)]):
+            with pytest.raises(ValueError, match="part"):
+                writer.write(chunks)
+
+
+def test_workers_may_disagree_on_the_columns(url: str) -> None:
+    """The part that is recorded first decides; what does not fit is an error of its rows."""
+    other = chunk(2, 3)
+    assert other.results is not None
+    renamed = replace(other, results=other.results.rename_columns(["label"]))
+    with Job.create(f"{url}/job", FACTS) as job:
+        writer = job.part_writer()
+        first, second = writer.write([chunk(0, 2)]), writer.write([renamed, chunk(3, 4)])
+        assert job.record_part(first)
+        assert job.record_part(second)
+        finished(job, 4)
+        assert lines(job)[:2] == [ok_line(0), ok_line(1)]
+        # The second worker knew no better than to hold row 3 against its own first answer.
+        assert [line[3:] for line in lines(job)[2:]] == [
+            (
+                "failed",
+                "the answer has other columns than the first one: label instead of prediction",
+            ),
+            (
+                "failed",
+                "the answer has other columns than the first one: prediction instead of label",
+            ),
+        ]
+    assert len([name for name in files(f"{url}/job") if "/parts/" in name]) == 2
+
+
+def test_storage_options_show_nowhere() -> None:
+    """They are keys."""
+    writer = PartWriter("s3://bucket/job", {"secret": "hunter2"})
+    assert "hunter2" not in repr(writer)
+
+
+def test_only_one_holds_the_lease(url: str) -> None:
+    """The second is told who does; released, it is free."""
+    store = store_at(f"{url}/job")
+    held = acquire(store)
+    assert is_held(store)
+    with pytest.raises(ConfigurationError, match="in use by process"):
+        acquire(store)
+    held.release()
+    held.release()
+    assert not is_held(store)
+    acquire(store).release()
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now_s = time.time()
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now_s
+
+
+def lease(url: str, clock: Clock) -> Lease:
+    store = store_at(f"{url}/job")
+    assert isinstance(store, UrlStore)
+    return Lease(store, stale_s=100, renew_s=1000, settle_s=0, clock=clock)
+
+
+def test_a_lease_of_a_dead_process_can_be_taken_over(url: str) -> None:
+    """Not a second too early; the one that lost it learns so, and takes nothing away."""
+    clock = Clock()
+    dead = lease(url, clock)
+    clock.now_s += 100
+    with pytest.raises(ConfigurationError, match="in use by"):
+        lease(url, clock)
+    clock.now_s += 1
+    with pytest.raises(ConfigurationError, match="silent for too long"):
+        dead.check()
+    taker = lease(url, clock)
+    taker.check()
+    dead.renew()
+    with pytest.raises(ConfigurationError, match="another process may have taken over"):
+        dead.check()
+    dead.release()
+    taker.check()
+    assert files(url) == ["job/lease.json"]
+    taker.release()
+    assert files(url) == []
+
+
+def test_a_lease_that_is_renewed_stays(url: str) -> None:
+    """However long the job takes."""
+    clock = Clock()
+    held = lease(url, clock)
+    for _ in range(3):
+        clock.now_s += 90
+        held.renew()
+        held.check()
+    with pytest.raises(ConfigurationError, match="in use by"):
+        lease(url, clock)
+    held.release()
+
+
+def test_who_lost_the_lease_writes_no_more(url: str) -> None:
+    """Neither rows nor the manifest, which are the other one's by now."""
+    job = Job.create(f"{url}/job", FACTS)
+    job.record(chunk(0, 2))
+    job.flush()
+    storage = fsspec.filesystem("memory")
+    storage.pipe_file(f"{url}/job/lease.json", b'{"token": "another", "renewed": 9e12}')
+    held = job._held
+    assert isinstance(held, Lease)
+    held.renew()
+    job.record(chunk(2, 4))
+    with pytest.raises(ConfigurationError, match="taken over"):
+        job.flush()
+    with pytest.raises(ConfigurationError, match="taken over"):
+        job.close()
+    with SavedJob.open(f"{url}/job") as saved:
+        assert saved.counts.ok == 2
+    assert b"another" in storage.cat_file(f"{url}/job/lease.json")
+
+
+class Plain(UrlStore):
+    """A storage that knows no conditional put, as many that speak S3."""
+
+    def put_if_absent(self, name: str, data: Data) -> None:
+        """Refuse."""
+        raise OSError("501 A header you provided implies functionality that is not implemented")
+
+
+def test_a_storage_without_conditional_puts(url: str) -> None:
+    """The lease is put all the same, and looked at again."""
+    held = Lease(Plain(f"{url}/job", {}), settle_s=0)
+    with pytest.raises(ConfigurationError, match="in use by process"):
+        acquire(store_at(f"{url}/job"))
+    held.release()
+    assert files(url) == []
+
+
+def test_a_damaged_lease_is_none(url: str) -> None:
+    """Half a line in it keeps nobody away for ever."""
+    fsspec.filesystem("memory").pipe_file(f"{url}/job/lease.json", b'{"tok')
+    store = store_at(f"{url}/job")
+    assert not is_held(store)
+
+
+def test_remote_jobs_are_listed_and_removed(url: str) -> None:
+    """With the counts of the manifest."""
+    with Job.create(f"{url}/aaaaaaaa", FACTS, job_id="aaaaaaaa") as job:
+        job.record(chunk(0, 2))
+    (found,) = jobs(url)
+    assert (found.job_id, found.counts.ok, found.is_running) == ("aaaaaaaa", 2, False)
+    delete_job(f"{url}/aaaaaaaa")
+    assert jobs(url) == []
+    assert files(url) == []
+
+
+def test_a_damaged_remote_ledger_is_told(url: str) -> None:
+    """As in a folder."""
+    Job.create(f"{url}/job", FACTS).close()
+    storage = fsspec.filesystem("memory")
+    for data in (b"", b"not a database" * 500):
+        storage.pipe_file(f"{url}/job/ledger.sqlite", data)
+        with pytest.raises(ConfigurationError, match=r"ledger of the job in .* is damaged"):
+            Job.open(f"{url}/job")
+    storage.rm(f"{url}/job/ledger.sqlite")
+    with pytest.raises(ConfigurationError, match="has no ledger"):
+        Job.open(f"{url}/job")
+
+
+def test_a_url_that_nothing_can_open() -> None:
+    """The scheme is named, the password is not."""
+    with pytest.raises(ConfigurationError, match="can't lie at nope://host/job") as error:
+        Job.create("nope://me:hunter2@host/job", FACTS)
+    assert "hunter2" not in str(error.value)
+
+
+WITHOUT_FSSPEC = """
+import sys
+sys.modules["fsspec"] = None
+from kserve_client.scoring.job import SavedJob
+try:
+    SavedJob.open("s3://bucket/job")
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_the_extra_is_named_where_it_is_missing() -> None:
+    """Who has no fsspec learns what to install."""
+    root = Path(__file__).resolve().parents[4]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_FSSPEC],
+        cwd=root, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.startswith("ConfigurationError a job at s3:// needs")
+    assert "kserve-client[s3]" in done.stdout

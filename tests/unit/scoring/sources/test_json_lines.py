@@ -1,0 +1,134 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kserve_client import InputError
+from tests.unit.scoring.sources.reading import refusal, rows_of, within
+
+
+def test_cells_keep_the_text_of_numbers() -> None:
+    """Numbers keep each digit, text stays text, null and a missing key are empty."""
+    cells, problems = rows_of(
+        b'{"a": 9007199254740993, "b": "x\\ny", "c": 5.10}\n'
+        b'\r\n{"b": null, "c": true, "a": -1e400}\n'
+        b'{"c": false}'
+    )
+    assert cells == [
+        ("9007199254740993", "x\ny", "5.10"),
+        ("-1e400", "", "true"),
+        ("", "", "false"),
+    ]
+    assert problems == ["", "", ""]
+
+
+def test_lists_and_objects_stay_json() -> None:
+    """What is nested is a cell of JSON, its numbers and letters as they were."""
+    cells, _ = rows_of('{"a": [1.50, {"é": 9007199254740993}, null, "q\\""], "b": {}}\n'.encode())
+    assert cells == [('[1.50,{"é":9007199254740993},null,"q\\""]', "{}")]
+
+
+def test_columns_come_in_the_order_in_which_keys_appear() -> None:
+    """The first lines make the columns, not the first one alone."""
+    cells, problems = rows_of(b'{"b": 1}\n{"a": 2, "b": 3}\n')
+    assert cells == [("1", ""), ("3", "2")]
+    assert problems == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b"[1]", "line 2 is no JSON object"),
+        (b"5", "line 2 is no JSON object"),
+        (b'{"a": 1', "line 2 is no JSON object: Expecting ',' delimiter, character 8"),
+        (b'{"a": 1} x', "line 2 is no JSON object: Extra data, character 10"),
+        (b'{"a": 1, "a": 2}', "line 2 has the key 'a' twice"),
+        (b'{"a": "\\u0000"}', "line 2: a: the text holds a NUL character"),
+        (b'{"a": "\0"}', "line 2 is no JSON object: Invalid control character at, character 8"),
+        (b'{"a": "\\ud800"}', "line 2 holds half of a character"),
+        (b'{"a": ["\\ud800"]}', "line 2 holds half of a character"),
+        (b'{"a": ' + b"[" * 400 + b"]" * 400 + b"}", "line 2 is nested too deeply"),
+        (b"[" * 100_000, "line 2 is nested too deeply"),
+    ],
+)
+def test_line_that_is_no_plain_object_is_the_problem_of_its_row(line: bytes, problem: str) -> None:
+    """A bad line is one row with a problem; its neighbours are read."""
+    cells, problems = rows_of(b'{"a": 1}\n' + line + b'\n{"a": 3}\n')
+    assert (cells[0], cells[2]) == (("1",), ("3",))
+    assert problems == ["", problem, ""]
+
+
+def test_key_that_comes_late_is_the_problem_of_its_row() -> None:
+    """Columns are fixed by the first megabyte; a later key is not dropped in silence."""
+    first = b'{"a": "' + b"x" * 1000 + b'"}\n'
+    cells, problems = rows_of(first * 1200 + b'{"a": 1, "b": 2}\n')
+    assert cells[1200] == ("1",)
+    assert problems[1200] == "line 1201 has a key that the first lines have not: 'b'"
+    assert not any(problems[:1200])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\n\n", "the file is empty; it needs one JSON object a line"),
+        (b'[{"a": 1}]\n', "line 1 begins a list; write one object a line"),
+        (b"{}\n{}\n", "the first lines hold no key; each line needs an object with values"),
+        (b'{\n"a": 1\n}\n', "line 1 is no JSON object: Expecting property name enclosed in "),
+        (b'{"a": 1, " a": 2}\n', "more than one column is named 'a'"),
+    ],
+)
+def test_file_without_objects_is_refused(data: bytes, message: str) -> None:
+    """A file of something else says what it needs."""
+    assert refusal(data, format="json-lines").startswith(message)
+
+
+def test_limits_hold() -> None:
+    """Too many columns, too long cells and lines are refused."""
+    wide = json.dumps({f"c{number}": 1 for number in range(5)}).encode()
+    assert "5 columns; at most 4" in refusal(wide, limits=within(columns=4))
+    long = b'{"a": "123456"}\n'
+    assert refusal(long, limits=within(cell_characters=5)) == (
+        "line 1: a cell is longer than 5 characters"
+    )
+    endless = b'{"a": 1}\n' + b"x" * 9000
+    assert "line 1: a row is longer" in refusal(
+        endless[9:] * 300, limits=within(row_bytes=1000), format="json-lines"
+    )
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(st.tuples(json_values, json_values), min_size=1),
+    block_bytes=st.integers(1, 100),
+)
+def test_any_objects_come_back(rows: list[tuple[object, object]], block_bytes: int) -> None:
+    """However the text is cut, each row is read as it was written."""
+    data = "\n".join(json.dumps({"a": a, "b": b}) for a, b in rows).encode()
+    cells, problems = rows_of(data, block_bytes=block_bytes, format="json-lines")
+    assert len(cells) == len(rows)
+    for read, row, problem in zip(cells, rows, problems, strict=True):
+        for text, value in zip(read, row, strict=True):
+            if isinstance(value, str) or value is None:
+                assert text == (value or "")
+            else:
+                assert json.loads(text) == value
+        assert bool(problem) == any("\0" in text for text in read)
+
+
+@settings(max_examples=100, deadline=None)
+@given(soup=st.binary(max_size=60))
+def test_any_bytes_are_rows_or_a_refusal(soup: bytes) -> None:
+    """Whatever follows, it gives rows or an InputError, and never another error."""
+    try:
+        cells, problems = rows_of(b'{"a": 1}\n' + soup, format="json-lines")
+    except InputError:
+        return
+    assert len(cells) == len(problems)

@@ -1,0 +1,375 @@
+"""A job on a Dask cluster whose workers are threads of this process: the same result as without."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import responses
+
+from kserve_client import ConfigurationError, InputError
+from kserve_client.scoring import (
+    DaskCluster,
+    Progress,
+    ScoreOptions,
+    Summary,
+    Wishes,
+    WriteOptions,
+    facts_of,
+    retry_failed,
+    retry_on_dask,
+    run,
+    run_job,
+    score,
+    score_on_dask,
+    task,
+    write_results,
+)
+from kserve_client.scoring.job import Job
+from tests import needs
+from tests.unit.scripted_model import Reply, ScriptedModel, open_model, problem, serve
+
+ROWS = 600
+BAD = {3, 250, 251, 599}
+OPTIONS: dict[str, Any] = {"chunk_rows": 20, "concurrency": 2, "patience_s": 0.3}
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 0.02)
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    """Four workers with a thread each."""
+    needs.require("distributed" in _installed(), "the extra dask is not installed")
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=4,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address=None,
+        memory_limit=0,
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def _installed() -> set[str]:
+    from importlib.util import find_spec
+
+    return {"distributed"} if find_spec("distributed") else set()
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A table, a folder for jobs, and a cluster that gets small tasks."""
+
+    folder: Path
+    scheduler: str
+
+    @property
+    def table(self) -> Path:
+        """The table as CSV."""
+        return self.folder / "in.csv"
+
+    def cluster(self, **given: Any) -> DaskCluster:
+        """The cluster; partitions of about 70 rows."""
+        return DaskCluster(self.scheduler, **{"partition_bytes": 700, "first_rows": 50} | given)
+
+    def begun(self, source: Path, name: str = "job", **given: Any) -> Job:
+        """A new job."""
+        return Job.create(self.folder / name, facts_of(open_model(), source, options(**given)))
+
+    def score(self, job: Job, source: Path, **given: Any) -> Summary:
+        """Do what is left of a job."""
+        names = ("token", "wishes", "on_progress")
+        rest = {name: given.pop(name) for name in names if name in given}
+        cluster = given.pop("cluster", self.cluster())
+        return score_on_dask(job, open_model(), source, options(**given), cluster=cluster, **rest)
+
+
+def options(**given: Any) -> ScoreOptions:
+    return ScoreOptions(**OPTIONS | given)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, scheduler: str) -> Desk:
+    lines = [f"{at:04d},{666 if at in BAD else at % 3}\n" for at in range(ROWS)]
+    (tmp_path / "in.csv").write_text("id,x\n" + "".join(lines))
+    return Desk(tmp_path, scheduler)
+
+
+def as_json_lines(table: Path) -> Path:
+    place = table.with_suffix(".jsonl")
+    lines = [line.split(",") for line in table.read_text().splitlines()[1:]]
+    place.write_text("".join(f'{{"id":"{name}","x":{x}}}\n' for name, x in lines))
+    return place
+
+
+def as_parquet(table: Path) -> Path:
+    place = table.with_suffix(".parquet")
+    pyarrow.parquet.write_table(pyarrow.csv.read_csv(table), place, row_group_size=70)
+    return place
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_the_result_is_that_of_one_machine(
+    mock: responses.RequestsMock, desk: Desk, kind: str
+) -> None:
+    """Byte for byte, in every format, bad rows included; and no part lies there unnamed."""
+    serve(mock, ScriptedModel())
+    source = {"csv": desk.table, "jsonl": as_json_lines(desk.table)}.get(kind)
+    source = source or as_parquet(desk.table)
+    alone, there = desk.folder / f"alone.{kind}", desk.folder / f"there.{kind}"
+    score(open_model(), source, alone, options())
+    with desk.begun(source) as job:
+        summary = desk.score(job, source)
+        write_results(job, there)
+        assert job.manifest.state == "finished"
+        assert len({part.name for part in job._ledger.parts()}) == len(
+            list((desk.folder / "job/parts").iterdir())
+        )
+    assert there.read_bytes() == alone.read_bytes()
+    assert (summary.rows, summary.ok, summary.failed) == (ROWS, ROWS - 4, 4)
+    assert summary.first_error == "row 4: 400: 666 is refused"
+    assert summary.is_complete
+
+
+def test_a_limit_is_kept(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Only the first rows are sent, and the job is whole with them."""
+    model = serve(mock, ScriptedModel())
+    with desk.begun(desk.table, limit=130) as job:
+        summary = desk.score(job, desk.table, limit=130)
+    assert (summary.rows, summary.is_complete) == (130, True)
+    assert max(map(len, model.sent)) <= 20
+
+
+def test_a_stopped_job_goes_on_on_either_side(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Begun on the cluster, gone on with here, ended on the cluster: nothing twice, nothing lost."""
+    is_away = True
+
+    def away(number: int, _: list[float]) -> Reply | None:
+        return problem(503, "no replicas") if is_away and number >= 9 else None
+
+    serve(mock, ScriptedModel(away))
+    with desk.begun(desk.table) as job:
+        first = desk.score(job, desk.table)
+        assert "no replicas" in first.stopped
+        assert 0 < first.rows < ROWS
+        assert (job.manifest.state, job.counts.failed) == ("stopped", job.counts.failed)
+    is_away = False
+    wishes = Wishes()
+
+    def end(progress: Progress) -> None:
+        if progress.rows_done > first.rows:
+            wishes.cancel.set()
+
+    with Job.open(desk.folder / "job") as job:
+        run_job(job, open_model(), desk.table, options(), wishes=wishes, on_progress=end)
+    with Job.open(desk.folder / "job") as job:
+        last = desk.score(job, desk.table)
+        write_results(job, desk.folder / "there.csv")
+    score(open_model(), desk.table, desk.folder / "alone.csv", options())
+    assert (desk.folder / "there.csv").read_bytes() == (desk.folder / "alone.csv").read_bytes()
+    assert (last.rows, last.is_complete) == (ROWS, True)
+    assert last.rows_before > first.rows
+
+
+def test_failed_rows_are_retried_by_the_workers(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Only they are sent; the result is that of a retry on one machine."""
+    is_ill = True
+
+    def ill(_: int, rows: list[float]) -> Reply | None:
+        return problem(400, "no twos today") if is_ill and 2.0 in rows else None
+
+    model = serve(mock, ScriptedModel(ill))
+    for name in ("here", "there"):
+        is_ill = True
+        with desk.begun(desk.table, name) as job:
+            desk.score(job, desk.table)
+            is_ill = False
+            model.sent.clear()
+            if name == "here":
+                retry_failed(job, open_model(), options())
+            else:
+                retry_on_dask(job, open_model(), options(), cluster=desk.cluster())
+            assert {row for rows in model.sent for row in rows} == {2.0, 666.0}
+            assert (job.counts.ok, job.counts.failed) == (ROWS - 4, 4)
+            write_results(job, desk.folder / f"{name}.csv")
+    here, there = ((desk.folder / f"{name}.csv").read_bytes() for name in ("here", "there"))
+    assert here == there
+
+
+def test_a_person_may_cancel(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Tasks under way end with what they have, and it is kept."""
+    serve(mock, ScriptedModel())
+    wishes = Wishes()
+
+    def end(progress: Progress) -> None:
+        if progress.rows_done:
+            wishes.cancel.set()
+
+    with desk.begun(desk.table) as job:
+        summary = desk.score(job, desk.table, wishes=wishes, on_progress=end)
+        assert (summary.stopped, summary.cancelled) == ("cancelled", True)
+        assert 0 < summary.rows < ROWS
+        assert job.manifest.state == "cancelled"
+
+
+def test_too_many_failures_end_it(mock: responses.RequestsMock, desk: Desk) -> None:
+    """All tasks together may have so many."""
+    serve(mock, ScriptedModel())
+    desk.table.write_text("id,x\n" + "1,1\n1,666\n" * 300)
+    with desk.begun(desk.table) as job:
+        summary = desk.score(job, desk.table, max_failures=10)
+    assert summary.stopped.endswith("rows failed, and 10 were allowed")
+    assert summary.failed > 10
+    assert summary.rows < ROWS
+
+
+def test_a_model_that_refuses_all_ends_it(mock: responses.RequestsMock, desk: Desk) -> None:
+    """The fault is hardly that of the rows, and they are not counted as failed."""
+    serve(mock, ScriptedModel(lambda _, __: problem(400, "no such input")))
+    with desk.begun(desk.table) as job:
+        summary = desk.score(job, desk.table, cluster=desk.cluster(first_rows=200))
+    assert "refused each of the first" in summary.stopped
+    assert (summary.ok, summary.is_complete) == (0, False)
+
+
+def test_refused_rows_alone_do_not_end_it(mock: responses.RequestsMock, desk: Desk) -> None:
+    """A partition of nothing else is judged by what the model said to others."""
+    serve(mock, ScriptedModel())
+    desk.table.write_text("id,x\n" + "1,666\n" * 150 + "1,1\n" * 450)
+    cluster = desk.cluster(partition_bytes=10**6, first_rows=150)
+    with desk.begun(desk.table) as job:
+        summary = desk.score(job, desk.table, cluster=cluster)
+    assert (summary.ok, summary.failed, summary.stopped) == (450, 150, "")
+
+
+def test_access_denied_ends_it_at_once(mock: responses.RequestsMock, desk: Desk) -> None:
+    """With the server's words; nothing is a row's fault."""
+    serve(mock, ScriptedModel(lambda _, __: problem(403, "not for you")))
+    with desk.begun(desk.table) as job:
+        summary = desk.score(job, desk.table)
+    assert "403" in summary.stopped
+    assert (summary.rows, summary.failed) == (0, 0)
+
+
+def test_a_token_travels_and_is_in_no_name(
+    mock: responses.RequestsMock, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Workers send it; keys of tasks, logs and the files of the job do not hold it."""
+    model = serve(mock, ScriptedModel())
+    with caplog.at_level(logging.DEBUG), desk.begun(desk.table) as job:
+        desk.score(job, desk.table, token="secret-of-a-call")
+    assert len(model.sent) >= ROWS // 20
+    sent = {call.request.headers["Authorization"] for call in mock.calls}
+    assert sent == {"Bearer secret-of-a-call"}
+    files = [path for path in (desk.folder / "job").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"secret-of-a-call" in path.read_bytes()]
+    assert "secret-of-a-call" not in caplog.text
+
+
+def test_other_versions_on_the_workers(
+    mock: responses.RequestsMock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Are told before a row is sent, and the job says why it stopped."""
+    model = serve(mock, ScriptedModel())
+    mine = iter([(("Python", "2.7"),)])
+    here = task.versions()
+    monkeypatch.setattr(task, "versions", lambda: next(mine, here))
+    with desk.begun(desk.table) as job:
+        with pytest.raises(ConfigurationError, match=r"has Python 3\.\d+ instead of 2\.7"):
+            desk.score(job, desk.table)
+        assert job.manifest.state == "stopped"
+        assert "instead of 2.7" in job.manifest.reason
+    assert model.sent == []
+
+
+def test_nobody_at_the_address(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is our configuration's fault."""
+    from kserve_client.scoring import on_dask
+
+    monkeypatch.setattr(on_dask, "CONNECT_S", 0.5)
+    with (
+        desk.begun(desk.table) as job,
+        pytest.raises(
+            ConfigurationError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9:"
+        ),
+    ):
+        desk.score(job, desk.table, cluster=DaskCluster("tcp://127.0.0.1:9"))
+
+
+def test_a_cluster_without_workers(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Is waited for as long as for a model, then the job stops and can go on."""
+    from distributed import LocalCluster
+
+    serve(mock, ScriptedModel())
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        empty.get_client() as client,
+        desk.begun(desk.table) as job,
+    ):
+        summary = desk.score(job, desk.table, cluster=DaskCluster(client))
+    assert summary.stopped == "the Dask cluster has no workers, for 0.3 s"
+    assert summary.rows == 0
+
+
+def test_a_stream_is_no_source(desk: Desk) -> None:
+    """Other machines can't read it."""
+    with (
+        desk.begun(desk.table) as job,
+        desk.table.open("rb") as stream,
+        pytest.raises(InputError, match="can't be read by other machines"),
+    ):
+        score_on_dask(job, open_model(), stream, options(), cluster=desk.cluster())
+
+
+def test_a_packed_table_is_refused(desk: Desk) -> None:
+    """It can't be read from the middle; the words say what to do."""
+    import gzip
+
+    packed = desk.folder / "in.csv.gz"
+    packed.write_bytes(gzip.compress(desk.table.read_bytes()))
+    with desk.begun(packed) as job, pytest.raises(InputError, match="unpack it"):
+        desk.score(job, packed)
+
+
+def test_without_dask(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extra is named."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        desk.begun(desk.table) as job,
+        pytest.raises(ConfigurationError, match=r"install kserve-client\[dask\]"),
+    ):
+        desk.score(job, desk.table)
+
+
+def test_written_as_one_machine_would(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Options of writing are those of any job."""
+    serve(mock, ScriptedModel())
+    with desk.begun(desk.table) as job:
+        desk.score(job, desk.table)
+        write_results(job, desk.folder / "out.csv", WriteOptions(only="errors"))
+    assert (desk.folder / "out.csv").read_text().splitlines()[:2] == [
+        "id,x,prediction,state,error",
+        "0003,666,,failed,400: 666 is refused",
+    ]

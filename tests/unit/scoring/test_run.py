@@ -1,0 +1,373 @@
+"""A run against steps that fail in every way: each row is dealt with once, or said to be left."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kserve_client.errors import (
+    AccessError,
+    ConfigurationError,
+    ConnectError,
+    ConnectionLostError,
+    InputError,
+    KServeClientError,
+    NoAnswerInTimeError,
+    NotFoundError,
+    NotReadyError,
+)
+from kserve_client.scoring import run as module
+from kserve_client.scoring.cutter import Cutter
+from kserve_client.scoring.pace import Pace
+from kserve_client.scoring.rows import Rows, Scored
+from kserve_client.scoring.run import Run, RunOptions, in_order
+from kserve_client.scoring.step import AllRefusedError, Answered
+
+RESULT = pa.schema([("prediction", pa.int64())])
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(module, "LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(module, "LOOK_S", 0.01)
+
+
+def table(count: int, size: int = 7) -> Iterator[Rows]:
+    for start in range(0, count, size):
+        numbers = list(range(start, min(start + size, count)))
+        yield Rows(start, pa.record_batch({"n": pa.array(list(map(str, numbers)))}))
+
+
+def ok(rows: Rows) -> Answered:
+    """The prediction of a row is twice its number."""
+    numbers = [2 * int(cell) for cell in rows.cells.column(0).to_pylist()]
+    results = pa.record_batch([pa.array(numbers)], schema=RESULT)
+    return Answered(Scored(rows, results), requests=1, elapsed_s=0.001, body_bytes=100)
+
+
+@dataclass
+class Scripted:
+    """A step that does as it is told, by the row the chunk begins with."""
+
+    does: Callable[[Rows], Answered]
+    seen: list[tuple[int, int]] = field(default_factory=list)
+    most_at_once: int = 0
+    _at_once: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, rows: Rows, halted: Callable[[], str]) -> Answered:
+        """Note the chunk and do with it as told."""
+        del halted
+        with self._lock:
+            self.seen.append((rows.start, rows.stop))
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            return self.does(rows)
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+
+def run_of(
+    does: Callable[[Rows], Answered],
+    *,
+    count: int = 50,
+    chunk_rows: int = 4,
+    concurrency: int = 3,
+    options: RunOptions = RunOptions(),  # noqa: B008 - frozen
+    **events: threading.Event,
+) -> tuple[Run, Scripted]:
+    step = Scripted(does)
+    run = Run(step, Cutter(table(count)), Pace(chunk_rows, concurrency), options, **events)
+    return run, step
+
+
+def numbers(scored: list[Scored]) -> list[int]:
+    return [n for chunk in scored for n in range(chunk.rows.start, chunk.rows.stop)]
+
+
+def predictions(scored: list[Scored]) -> list[int]:
+    return [n for chunk in scored if chunk.results for n in chunk.results.column(0).to_pylist()]
+
+
+def test_every_row_comes_back_once_and_in_order() -> None:
+    """However long each chunk takes."""
+
+    def uneven(rows: Rows) -> Answered:
+        time.sleep(random.Random(rows.start).uniform(0, 0.01))
+        return ok(rows)
+
+    run, _ = run_of(uneven, options=RunOptions(ahead_bytes=200))
+    scored = list(in_order(iter(run)))
+    assert numbers(scored) == list(range(50))
+    assert predictions(scored) == [2 * n for n in range(50)]
+    assert run.stopped == ""
+
+
+def test_no_more_are_under_way_than_the_pace_allows() -> None:
+    """And as many as it allows are."""
+
+    def slow(rows: Rows) -> Answered:
+        time.sleep(0.02)
+        return ok(rows)
+
+    run, step = run_of(slow, concurrency=3)
+    assert len(numbers(list(run))) == 50
+    assert step.most_at_once == 3
+
+
+FAULTS: list[Callable[[], KServeClientError]] = [
+    lambda: NotReadyError("503", status=503),
+    lambda: ConnectError("refused"),
+    lambda: ConnectionLostError("cut"),
+    lambda: NoAnswerInTimeError("silence"),
+]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 60), st.integers(1, 9), st.integers(1, 5), st.integers(0, 1000))
+def test_faults_that_pass_change_nothing(
+    count: int, chunk_rows: int, concurrency: int, seed: int
+) -> None:
+    """A third of the requests fail, in four ways; the result is that of a run without faults."""
+    lock, chance = threading.Lock(), random.Random(seed)
+
+    def faulty(rows: Rows) -> Answered:
+        with lock:
+            fails, which = chance.random() < 0.3, chance.choice(FAULTS)
+        if fails:
+            raise which()
+        return ok(rows)
+
+    run, _ = run_of(faulty, count=count, chunk_rows=chunk_rows, concurrency=concurrency)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MOST_TRIES_ALONE", 1000)  # none is given up
+        scored = list(in_order(iter(run)))
+    assert numbers(scored) == list(range(count))
+    assert predictions(scored) == [2 * n for n in range(count)]
+
+
+def test_a_busy_server_is_asked_again_when_it_wants() -> None:
+    """Its Retry-After is obeyed."""
+    began: list[float] = []
+
+    def once_busy(rows: Rows) -> Answered:
+        began.append(time.monotonic())
+        if len(began) == 1:
+            error = NotReadyError("503", status=503)
+            error.retry_after_s = 0.3
+            raise error
+        return ok(rows)
+
+    run, _ = run_of(once_busy, count=1)
+    assert numbers(list(run)) == [0]
+    assert began[1] - began[0] >= 0.3
+    assert run.figures.retried == 1
+
+
+def test_a_model_that_stays_away_ends_the_run_with_its_rows_left() -> None:
+    """After the patience is used up, and the rows that were cut are told."""
+
+    def gone_after_twenty(rows: Rows) -> Answered:
+        if rows.start >= 20:
+            raise ConnectError("connection refused")
+        return ok(rows)
+
+    run, step = run_of(gone_after_twenty, options=RunOptions(patience_s=0.3))
+    scored = list(run)
+    assert sorted(numbers(scored)) == list(range(20))
+    assert run.stopped == "no answer for 0.3 s: connection refused"
+    left = [n for rows in run.left for n in range(rows.start, rows.stop)]
+    assert left == list(range(20, 20 + len(left)))
+    assert len({start for start, _ in step.seen}) < 12  # new chunks were held back
+
+
+def test_a_model_that_comes_back_is_waited_for() -> None:
+    """Nothing is lost by its absence."""
+    back_at = time.monotonic() + 0.3
+
+    def away_for_a_while(rows: Rows) -> Answered:
+        if rows.start >= 20 and time.monotonic() < back_at:
+            raise NotFoundError("404: no such model", status=404)
+        return ok(rows)
+
+    run, _ = run_of(away_for_a_while)
+    assert predictions(list(in_order(iter(run)))) == [2 * n for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AccessError("401 Unauthorized", status=401),
+        NotFoundError("404: no such model", status=404),
+    ],
+)
+def test_what_waiting_does_not_mend_ends_the_run_at_once(error: KServeClientError) -> None:
+    """No patience with a missing right or a name that is not there."""
+
+    def refused(rows: Rows) -> Answered:
+        raise error
+
+    run, step = run_of(refused)
+    started = time.monotonic()
+    assert list(run) == []
+    assert time.monotonic() - started < 10
+    assert run.stopped == str(error)
+    assert len(step.seen) <= 3
+
+
+def test_our_own_settings_are_an_error_of_the_caller() -> None:
+    """Nothing was sent, so nothing is left to tell."""
+
+    def unset(rows: Rows) -> Answered:
+        raise ConfigurationError("TOKEN is not set")
+
+    run, _ = run_of(unset)
+    with pytest.raises(ConfigurationError, match="TOKEN is not set"):
+        list(run)
+
+
+def test_a_chunk_that_takes_too_long_goes_in_halves() -> None:
+    """Until it is small enough for the server."""
+
+    def slow_when_large(rows: Rows) -> Answered:
+        if len(rows) > 2:
+            raise NoAnswerInTimeError("no answer within 60 s")
+        return ok(rows)
+
+    run, step = run_of(slow_when_large, count=32, chunk_rows=16)
+    assert predictions(list(in_order(iter(run)))) == [2 * n for n in range(32)]
+    assert (0, 16) in step.seen
+    assert (0, 8) in step.seen
+
+
+def test_a_row_that_kills_the_server_stands_alone_in_the_end() -> None:
+    """The others are predicted, this one has the error."""
+
+    def dies_of_nine(rows: Rows) -> Answered:
+        if rows.start <= 9 < rows.stop:
+            raise ConnectionLostError("the connection ended before its answer was whole")
+        time.sleep(0.002)
+        return ok(rows)
+
+    run, _ = run_of(dies_of_nine, count=600, chunk_rows=4, concurrency=2)
+    scored = list(in_order(iter(run)))
+    assert numbers(scored) == list(range(600))
+    bad = [chunk for chunk in scored if chunk.errors]
+    assert [(chunk.rows.start, dict(chunk.errors)) for chunk in bad] == [
+        (9, {0: "the connection ended before its answer was whole"})
+    ]
+
+
+def test_a_model_that_refuses_everything_is_not_asked_a_million_times() -> None:
+    """The run ends with what it said."""
+
+    def refuses(rows: Rows) -> Answered:
+        raise AllRefusedError("the model refused each of the first 100 rows: 500: boom")
+
+    run, step = run_of(refuses)
+    assert list(run) == []
+    assert run.stopped.endswith("500: boom")
+    assert run.is_answered
+    assert len(step.seen) <= 3
+
+
+def test_too_many_failures_end_the_run() -> None:
+    """One more than allowed; what is under way still counts."""
+
+    def odd_fails(rows: Rows) -> Answered:
+        return Answered(Scored(rows, None, dict.fromkeys(range(len(rows)), "bad")), requests=1)
+
+    run, _ = run_of(odd_fails, concurrency=1, options=RunOptions(max_failures=5))
+    scored = list(run)
+    assert sum(chunk.failed for chunk in scored) == 8
+    assert run.stopped == "8 rows failed, and 5 were allowed"
+
+
+def test_cancelling_ends_it_soon() -> None:
+    """What is under way comes back, nothing new goes out."""
+    cancel = threading.Event()
+
+    def cancels(rows: Rows) -> Answered:
+        if rows.start >= 8:
+            cancel.set()
+        return ok(rows)
+
+    run, step = run_of(cancels, count=5000, concurrency=1, cancel=cancel)
+    scored = list(run)
+    assert numbers(scored) == list(range(12))
+    assert run.is_cancelled
+    assert run.stopped == "cancelled"
+    assert len(step.seen) == 3
+
+
+def test_a_pause_sends_nothing_and_goes_on_after_it() -> None:
+    """As if there had been none."""
+    pause = threading.Event()
+    during: list[int] = []
+
+    def pauses(rows: Rows) -> Answered:
+        if rows.start == 20:
+            pause.set()
+            threading.Timer(0.3, pause.clear).start()
+        elif pause.is_set():
+            during.append(rows.start)
+        return ok(rows)
+
+    run, step = run_of(pauses, concurrency=1, pause=pause)
+    assert predictions(list(run)) == [2 * n for n in range(50)]
+    assert during == []
+    assert len(step.seen) == 13
+
+
+def test_a_source_that_breaks_off_loses_nothing_before_it() -> None:
+    """The chunks that were cut come back, then the error."""
+
+    def broken() -> Iterator[Rows]:
+        yield from table(10)
+        raise InputError("line 12: a quote is opened in this row and never closed")
+
+    step = Scripted(ok)
+    run = Run(step, Cutter(broken()), Pace(5, 2))
+    scored: list[Scored] = []
+    with pytest.raises(InputError, match="line 12"):
+        scored.extend(run)
+    assert numbers(scored) == list(range(10))
+
+
+def test_a_bug_in_a_step_is_not_swallowed() -> None:
+    """It comes out in the thread that iterates."""
+
+    def bug(rows: Rows) -> Answered:
+        raise ZeroDivisionError
+
+    run, _ = run_of(bug)
+    with pytest.raises(ZeroDivisionError):
+        list(run)
+
+
+def test_memory_is_bounded_when_the_first_chunk_hangs() -> None:
+    """With an order to keep, the others run ahead only so far."""
+    go_on = threading.Event()
+    ahead: list[int] = []
+
+    def first_hangs(rows: Rows) -> Answered:
+        if rows.start == 0:
+            go_on.wait(10)
+        ahead.append(rows.stop)
+        return ok(rows)
+
+    run, _ = run_of(first_hangs, count=1000, chunk_rows=1, options=RunOptions(ahead_bytes=500))
+    threading.Timer(0.4, lambda: (ahead.append(-1), go_on.set())).start()
+    assert numbers(list(in_order(iter(run)))) == list(range(1000))
+    assert 10 < max(ahead[: ahead.index(-1)]) < 200

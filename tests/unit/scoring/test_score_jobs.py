@@ -1,0 +1,286 @@
+"""Scoring in a job directory: resumed equals uninterrupted, and only what failed goes again."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kserve_client import ConfigurationError, InputError
+from kserve_client.scoring import (
+    ScoreOptions,
+    Summary,
+    Wishes,
+    WriteOptions,
+    facts_of,
+    retry_failed,
+    run,
+    run_job,
+    score,
+    write_results,
+)
+from kserve_client.scoring.job import Job
+from kserve_client.scoring.progress import Progress
+from tests.unit.scripted_model import (
+    Reply,
+    ScriptedModel,
+    open_model,
+    predicted,
+    problem,
+    serve,
+)
+
+TABLE = "id,x\n" + "".join(f"{at:03d},{at % 3}\n" for at in range(60))
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.005)
+    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 0.02)
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    place = tmp_path / "in.csv"
+    place.write_text(TABLE)
+    return place
+
+
+def options(**given: Any) -> ScoreOptions:
+    return ScoreOptions(**{"chunk_rows": 7, "concurrency": 3, "patience_s": 0.3} | given)
+
+
+def begun(place: Path, table: Path, how: ScoreOptions) -> Job:
+    return Job.create(place, facts_of(open_model(), table, how))
+
+
+def opened(place: Path, table: Path, how: ScoreOptions) -> Job:
+    job = Job.open(place)
+    job.check(facts_of(open_model(), table, how))
+    return job
+
+
+def whole(table: Path) -> bytes:
+    """The result of a run without a job."""
+    out = table.with_name("direct.csv")
+    score(open_model(), table, out, options())
+    return out.read_bytes()
+
+
+def test_a_job_gives_the_file_of_a_direct_run(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """Byte for byte; its manifest tells what it was of and what it took."""
+    serve(mock, ScriptedModel())
+    with begun(tmp_path / "job", table, options()) as job:
+        summary = run_job(job, open_model(), table, options())
+        write_results(job, tmp_path / "out.csv")
+        manifest = job.manifest
+    assert (tmp_path / "out.csv").read_bytes() == whole(table)
+    assert (summary.rows, summary.ok, summary.is_complete) == (60, 60, True)
+    assert (manifest.state, manifest.counts.total_rows) == ("finished", 60)
+    assert manifest.figures.requests == 9
+    assert manifest.facts.model.served_name == "naming"
+
+
+def test_a_cancelled_job_goes_on_where_it_was(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """Nothing that is done is asked for again."""
+    model = serve(mock, ScriptedModel())
+    wishes = Wishes()
+
+    def enough(progress: Progress) -> None:
+        if progress.rows_done >= 20:
+            wishes.cancel.set()
+
+    how = options(concurrency=1)
+    with begun(tmp_path / "job", table, how) as job:
+        first = run_job(job, open_model(), table, how, wishes=wishes, on_progress=enough)
+        assert job.state == "cancelled"
+        with pytest.raises(ConfigurationError, match="not done"):
+            write_results(job, tmp_path / "out.csv")
+    assert first.cancelled
+    assert not first.is_complete
+    assert 20 <= first.rows < 60
+    asked = sum(map(len, model.sent))
+    with opened(tmp_path / "job", table, how) as job:
+        second = run_job(job, open_model(), table, how)
+        write_results(job, tmp_path / "out.csv")
+    assert sum(map(len, model.sent)) == 60 >= asked
+    assert (second.rows, second.is_complete) == (60, True)
+    assert (tmp_path / "out.csv").read_bytes() == whole(table)
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.integers(0, 10_000))
+def test_interrupted_at_any_time_it_ends_the_same(tmp_path_factory: Any, seed: int) -> None:
+    """Chunks of other sizes, faults and ends by the way leave no trace in the result."""
+    chance = random.Random(seed)
+    folder = tmp_path_factory.mktemp("resume")
+    table = folder / "in.csv"
+    table.write_text(TABLE.replace("030,0", "030,666").replace("041,2", "041,bad"))
+
+    def faulty(number: int, rows: list[float]) -> Reply | None:
+        return problem(503, "busy") if chance.random() < 0.1 else None
+
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        serve(mock, ScriptedModel(faulty))
+        job = begun(folder / "job", table, options())
+        for _ in range(100):
+            how = options(chunk_rows=chance.randint(1, 12), concurrency=chance.randint(1, 4))
+            wishes, end = Wishes(), chance.randint(5, 80)
+
+            def enough(progress: Progress, end: int = end, wishes: Wishes = wishes) -> None:
+                if progress.rows_done >= end:
+                    wishes.cancel.set()
+
+            with job:
+                summary = run_job(job, open_model(), table, how, wishes=wishes, on_progress=enough)
+            if summary.is_complete:
+                break
+            job = opened(folder / "job", table, how)
+        with Job.open(folder / "job") as job:
+            for name in ("out.csv", "out.parquet"):
+                write_results(job, folder / name)
+        assert (folder / "out.csv").read_bytes() == whole(table)
+        score(open_model(), table, folder / "direct.parquet", options())
+    assert (folder / "out.parquet").read_bytes() == (folder / "direct.parquet").read_bytes()
+    assert (summary.ok, summary.failed) == (58, 2)
+
+
+def test_only_rows_that_failed_go_again(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """Far from each other they share a request; what failed for its content fails again."""
+    table.write_text(TABLE.replace("030,0", "030,666"))
+    broken = {4.0}
+    rows = TABLE.splitlines()
+    for at in (10, 25, 55):
+        rows[at] = rows[at].split(",")[0] + ",4"
+    rows[31] = "030,666"
+    table.write_text("\n".join(rows) + "\n")
+
+    def refuses(_: int, sent: list[float]) -> Reply | None:
+        return problem(400, "4 is not known yet") if broken & set(sent) else None
+
+    model = serve(mock, ScriptedModel(refuses))
+    with begun(tmp_path / "job", table, options()) as job:
+        first = run_job(job, open_model(), table, options())
+        assert (first.ok, first.failed) == (56, 4)
+        broken.clear()
+        model.sent.clear()
+        again = retry_failed(job, open_model(), options())
+        write_results(job, tmp_path / "out.csv")
+        write_results(job, tmp_path / "errors.csv", WriteOptions(only="errors"))
+    assert model.sent[0] == [4.0, 4.0, 666.0, 4.0]
+    assert (again.rows, again.ok, again.failed) == (60, 59, 1)
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert len(lines) == 61
+    assert lines[10] == "009,4,4,ok,"
+    assert lines[31] == "030,666,,failed,400: 666 is refused"
+    assert (tmp_path / "errors.csv").read_text().splitlines()[1:] == lines[31:32]
+
+
+def test_another_input_or_model_is_refused(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """With what has changed."""
+    serve(mock, ScriptedModel())
+    with begun(tmp_path / "job", table, options()) as job:
+        run_job(job, open_model(), table, options(limit=None))
+    model = open_model()
+    model.version = "2"
+    with Job.open(tmp_path / "job") as job:
+        with pytest.raises(ConfigurationError, match="the model version was any, is 2"):
+            job.check(facts_of(model, table, options()))
+        with pytest.raises(ConfigurationError, match="the limit of rows was None, is 5"):
+            job.check(facts_of(open_model(), table, options(limit=5)))
+        table.write_text(TABLE.replace("000,0", "000,1"))
+        with pytest.raises(InputError, match="the input has changed"):
+            job.check(facts_of(open_model(), table, options()))
+
+
+def test_a_model_that_goes_away_leaves_a_job_that_can_go_on(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """With the reason, and nothing of it in the result."""
+    is_away = True
+
+    def away(number: int, _: list[float]) -> Reply | None:
+        return problem(503, "no replicas") if is_away and number >= 4 else None
+
+    serve(mock, ScriptedModel(away))
+    with begun(tmp_path / "job", table, options()) as job:
+        first: Summary = run_job(job, open_model(), table, options())
+        assert job.manifest.state == "stopped"
+        assert "no replicas" in job.manifest.reason
+    assert (first.failed, first.skipped, first.is_complete) == (0, 0, False)
+    is_away = False
+    with opened(tmp_path / "job", table, options()) as job:
+        second = run_job(job, open_model(), table, options())
+        write_results(job, tmp_path / "out.csv")
+    assert (second.ok, second.is_complete) == (60, True)
+    assert (tmp_path / "out.csv").read_bytes() == whole(table)
+
+
+def test_another_version_of_the_model_does_not_go_on_with_a_job(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """Which version answered is in the manifest; the figures are those of all runs."""
+    version = "1"
+
+    def versioned(_: int, rows: list[float]) -> Reply:
+        status, headers, body = predicted([int(row) for row in rows])
+        return status, headers, body.replace("{", f'{{"model_version": "{version}", ', 1)
+
+    serve(mock, ScriptedModel(versioned))
+    wishes = Wishes()
+
+    def enough(progress: Progress) -> None:
+        if progress.rows_done >= 20:
+            wishes.cancel.set()
+
+    how = options(concurrency=1)
+    with begun(tmp_path / "job", table, how) as job:
+        run_job(job, open_model(), table, how, wishes=wishes, on_progress=enough)
+        done, first = job.counts.done, job.manifest.figures
+        assert job.manifest.facts.model.answered_version == "1"
+    version = "2"
+    with opened(tmp_path / "job", table, how) as job:
+        with pytest.raises(ConfigurationError, match="answers as version 2, and answered as 1"):
+            run_job(job, open_model(), table, how)
+        assert (job.state, job.counts.done) == ("stopped", done)
+    version = "1"
+    with opened(tmp_path / "job", table, how) as job:
+        assert run_job(job, open_model(), table, how).is_complete
+        assert job.manifest.figures.requests == 9
+        assert job.manifest.figures.seconds > first.seconds
+
+
+def test_options_come_back_from_a_job(table: Path) -> None:
+    """What decides the result is in the manifest, so that another process can go on."""
+    from kserve_client.scoring.mapping import Mapping, Origin
+
+    mapping = Mapping(origins={"x": Origin(column="x", factor=2.0)})
+    how = options(limit=50, mapping=mapping)
+    kept = facts_of(open_model(), table, how).options
+    again = ScoreOptions().like(kept)
+    assert dataclasses.replace(again, patience_s=0.3) == how
