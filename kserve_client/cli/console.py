@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,12 +10,9 @@ import orjson
 
 from kserve_client.cli.arguments import PROGRAM
 from kserve_client.predictions import number_text
-from kserve_client.scoring import Progress
 
 NOTHING = "–"
-BAR_CHARACTERS = 30
-PLAIN_LINE_EVERY_S = 5.0
-BAR_EVERY_S = 0.1
+STDIO = "-"
 _ERROR_FIELDS = ("line", "field", "status", "server_message", "attempts")
 
 
@@ -79,6 +75,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join(_line(line, widths, numeric) for line in lines)
 
 
+def failed_words(failed: int, rows: int, first_error: str) -> str:
+    """How many rows failed, and why the first one did."""
+    return f"{failed:,} of {rows_words(rows)} failed; the first is {first_error}"
+
+
+def rows_words(count: int) -> str:
+    """A number of rows in words."""
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
     padded = [
         cell.rjust(width) if is_number else cell.ljust(width)
@@ -98,44 +104,3 @@ def _cell(value: Any) -> str:
 def _is_number(cell: str) -> bool:
     first = cell.partition(" ")[0].replace(",", "")
     return cell == NOTHING or first.replace(".", "").replace("-", "").replace("e", "").isdigit()
-
-
-class ProgressLine:
-    """Progress on standard error: a bar on a terminal, now and then a plain line elsewhere."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._every_s = BAR_EVERY_S if self._is_terminal else PLAIN_LINE_EVERY_S
-        self._shown_at = time.monotonic()
-
-    def show(self, progress: Progress) -> None:
-        """Show how far the run is, unless that was done a moment ago."""
-        now = time.monotonic()
-        is_last = progress.rows_done == progress.rows_total
-        if now - self._shown_at < self._every_s and not (is_last and self._is_terminal):
-            return
-        self._shown_at = now
-        words = _progress_words(progress)
-        line = f"\r\x1b[K{_bar(progress)} {words}" if self._is_terminal else f"{words}\n"
-        sys.stderr.write(line)
-        sys.stderr.flush()
-
-    def end(self) -> None:
-        """Clear the bar away."""
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-
-
-def _bar(progress: Progress) -> str:
-    if not progress.rows_total:
-        return ""
-    filled = BAR_CHARACTERS * progress.rows_done // progress.rows_total
-    return f"[{'#' * filled}{'-' * (BAR_CHARACTERS - filled)}]"
-
-
-def _progress_words(progress: Progress) -> str:
-    total = f" of {progress.rows_total:,}" if progress.rows_total is not None else ""
-    rate = progress.rows_done / progress.elapsed_s if progress.elapsed_s else 0.0
-    failed = f", {progress.failed:,} failed" if progress.failed else ""
-    return f"{progress.rows_done:,}{total} rows{failed}, {rate:,.0f} rows/s"

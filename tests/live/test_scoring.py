@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from kserve_client import Catalog
-from kserve_client.scoring import score_csv
+from kserve_client import Catalog, InputError
+from kserve_client.scoring import ScoreOptions
+from kserve_client.scoring import score as score_table
 from scripts.demo_models import EXAMPLES
 
 HEADER = ["sepal length", "sepal width", "petal length", "petal width"]
@@ -13,7 +14,7 @@ HEADER = ["sepal length", "sepal width", "petal length", "petal width"]
 
 def score(catalog: Catalog, name: str, source: Path | io.BytesIO, out: Path) -> list[list[str]]:
     """Score a file and return the cells of the result, header first."""
-    score_csv(catalog.model(name), source, out)
+    score_table(catalog.model(name), source, out)
     with out.open(newline="") as stream:
         return list(csv.reader(stream))
 
@@ -31,7 +32,8 @@ def test_ten_thousand_rows_in_order(catalog: Catalog, demo_folder: Path, tmp_pat
         for number in range(10_000):
             sample = samples[number * 7 % 150]
             writer.writerow([*(sample[name] for name in HEADER), number])
-    summary = score_csv(model, big, tmp_path / "out.csv", chunk_rows=500, concurrency=4)
+    pace = ScoreOptions(chunk_rows=500, concurrency=4)
+    summary = score_table(model, big, tmp_path / "out.csv", pace)
     assert (summary.rows, summary.ok, summary.failed) == (10_000, 10_000, 0)
     with (tmp_path / "out.csv").open(newline="") as stream:
         result = list(csv.DictReader(stream))
@@ -50,7 +52,7 @@ def test_the_samples_of_the_demo_are_scored_whole(
     header, *rows = score(catalog, name.replace("-", "_"), source, tmp_path / "out.csv")
     assert header[-1] == "error"
     assert len(rows) == len(source.read_text().splitlines()) - 1
-    assert {row[-1] for row in rows} == {""}
+    assert {tuple(row[-2:]) for row in rows} == {("ok", "")}
     at = header.index("prediction")
     assert all(row[at] for row in rows)
 
@@ -84,10 +86,8 @@ def test_bad_rows_stand_alone(catalog: Catalog, tmp_path: Path) -> None:
 
 def test_a_file_of_another_model_is_refused_by_name(catalog: Catalog, demo_folder: Path) -> None:
     """The columns that are missing are named before anything is sent."""
-    from kserve_client.errors import InputError
-
     with pytest.raises(InputError, match="columns missing: 'sepal length'"):
-        score_csv(catalog.model("iris"), demo_folder / "data" / "penguins.csv", io.StringIO())
+        score_table(catalog.model("iris"), demo_folder / "data" / "penguins.csv", io.StringIO())
 
 
 def test_the_models_file_of_the_demo_is_the_example() -> None:

@@ -1,12 +1,9 @@
 import argparse
 import io
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +13,9 @@ import pytest
 import requests
 import responses
 
-from kserve_client.cli import main
+from kserve_client.cli import main, predict
 from kserve_client.cli.arguments import build_parser
-from kserve_client.cli.console import ProgressLine, table
-from kserve_client.scoring import Progress
+from kserve_client.cli.console import table
 from tests.unit.scripted_model import (
     INFER_URL,
     MODELS_FILE,
@@ -121,7 +117,7 @@ def _commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def test_there_are_the_commands_people_were_promised() -> None:
-    """The command line has the seven commands."""
+    """The command line has the nine commands."""
     assert list(_commands()) == [
         "models",
         "metadata",
@@ -130,6 +126,8 @@ def test_there_are_the_commands_people_were_promised() -> None:
         "doctor",
         "predict",
         "score",
+        "jobs",
+        "job",
     ]
 
 
@@ -390,9 +388,10 @@ def test_predict_reads_a_table(run: Run, model: ScriptedModel, table_file: Path)
 
 
 def test_predict_a_table_when_nothing_answers(
-    run: Run, mock: responses.RequestsMock, tmp_path: Path
+    run: Run, mock: responses.RequestsMock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer at all is status 3, with the reason."""
+    monkeypatch.setattr(predict, "PATIENCE_S", 0.0)
     mock.post(INFER_URL, body=requests.ReadTimeout())
     rows = tmp_path / "rows.csv"
     rows.write_text("x\n1\n")
@@ -412,7 +411,6 @@ def test_predict_a_table_when_nothing_answers(
         (["predict", "naming", "--file", "/no/such.csv"], "/no/such.csv: No such file"),
         (["predict", "nope", "--input", "[1]"], "no model 'nope' in the catalog; there is naming"),
         (["predict", "naming"], "one of the arguments --input --file is required"),
-        (["score", "naming", "a", "b", "--chunk-rows", "0"], "'0' is not a whole number above 0"),
         (["frobnicate"], "invalid choice: 'frobnicate'"),
         ([], "the following arguments are required: COMMAND"),
         (["models", "--models", "/no/such.yaml"], "/no/such.yaml: there is no such file"),
@@ -469,77 +467,6 @@ def test_refusal_is_status_1(run: Run, mock: responses.RequestsMock) -> None:
     assert "500 Internal Server Error: no" in ran.err
 
 
-# score
-
-
-def test_score_writes_every_row(
-    run: Run, model: ScriptedModel, table_file: Path, tmp_path: Path
-) -> None:
-    """Some failed rows are status 1; the file holds them all."""
-    out = tmp_path / "out.csv"
-    ran = run("score", "naming", table_file, out, "--chunk-rows", "2", "--concurrency", "1")
-    assert ran.status == 1
-    assert re.fullmatch(
-        r"3 rows in \d+\.\d s: 2 predicted, 1 failed; written to .*out\.csv\n", ran.out
-    )
-    assert "1 of 3 rows failed; the first is row 2: x: 'bad' is not a number" in ran.err
-    assert out.read_text() == (
-        "id,x,prediction,error\n7,0,zero,\n8,bad,,x: 'bad' is not a number\n9,2,two,\n"
-    )
-    assert model.sent == [[0.0], [2.0]]
-
-
-def test_score_as_json(run: Run, model: ScriptedModel, table_file: Path, tmp_path: Path) -> None:
-    """The summary is an object."""
-    told = run("score", "naming", table_file, tmp_path / "out.csv", "--json").json
-    assert (told["rows"], told["ok"], told["failed"]) == (3, 2, 1)
-    assert told["first_error"] == "row 2: x: 'bad' is not a number"
-
-
-def test_score_from_standard_input_to_standard_output(
-    run: Run, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`-` and `-` make it a filter: only rows on standard output, the summary on standard error."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x\n1\n2\n")))
-    ran = run("score", "naming", "-", "-", "--json")
-    assert ran.status == 0
-    assert ran.out.splitlines() == ["x,prediction,error", "1,one,", "2,two,"]
-    assert json.loads(ran.err)["ok"] == 2
-
-
-def test_score_when_nothing_answers(
-    run: Run, mock: responses.RequestsMock, table_file: Path, tmp_path: Path
-) -> None:
-    """Each row still comes out, and the status is 3."""
-    mock.post(INFER_URL, body=requests.ReadTimeout())
-    ran = run("score", "naming", table_file, tmp_path / "out.csv")
-    assert ran.status == 3
-    assert len((tmp_path / "out.csv").read_text().splitlines()) == 4
-
-
-def test_interrupted_score_leaves_a_whole_file(
-    run: Run, mock: responses.RequestsMock, tmp_path: Path
-) -> None:
-    """Ctrl-C once: what was predicted is written, the rest says it was not sent; status 130."""
-
-    def interrupt(number: int, _rows: list[float]) -> None:
-        if number == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.1)
-
-    serve(mock, ScriptedModel(interrupt))
-    rows, out = tmp_path / "rows.csv", tmp_path / "out.csv"
-    rows.write_text("x\n" + "1\n" * 30)
-    before = signal.getsignal(signal.SIGINT)  # ignored, where the tests run in the background
-    ran = run("score", "naming", rows, out, "--chunk-rows", "1", "--concurrency", "1")
-    lines = out.read_text().splitlines()
-    assert ran.status == 130
-    assert len(lines) == 31
-    assert lines[1] == "1,one,"
-    assert lines[-1] == "1,,not sent: cancelled"
-    assert signal.getsignal(signal.SIGINT) is before
-
-
 # Console
 
 
@@ -550,32 +477,6 @@ def test_table_is_aligned_with_numbers_to_the_right() -> None:
         "x y    1000",
         "–         2",
     ]
-
-
-def test_progress_is_plain_lines_where_there_is_no_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A log gets a line now and then, no control characters."""
-    line = ProgressLine()
-    line.show(Progress(1, 1000, 1, 0, 0.1))
-    assert capsys.readouterr().err == ""
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + 6)
-    line.show(Progress(500, 1000, 498, 2, 5.0))
-    line.end()
-    assert capsys.readouterr().err == "500 of 1,000 rows, 2 failed, 100 rows/s\n"
-
-
-def test_progress_is_a_bar_on_a_terminal(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A terminal gets one line that is written over."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    line = ProgressLine()
-    line.show(Progress(1000, 1000, 1000, 0, 2.0))
-    line.end()
-    bar = "[" + "#" * 30 + "]"
-    assert capsys.readouterr().err == f"\r\x1b[K{bar} 1,000 of 1,000 rows, 500 rows/s\r\x1b[K"
 
 
 # The process
@@ -610,10 +511,10 @@ def test_closed_pipe_is_no_traceback(models_file: Path) -> None:
 
 
 def test_command_line_loads_nothing_heavy() -> None:
-    """It starts without pandas, Pillow or Streamlit."""
+    """It starts without pandas, Pillow, pyarrow or Streamlit."""
     code = (
         "import sys; from kserve_client.cli import main; main(['models', '--schema']); "
-        "print({'pandas', 'PIL', 'streamlit'} & set(sys.modules), file=sys.stderr)"
+        "print({'pandas', 'PIL', 'pyarrow', 'streamlit'} & set(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True

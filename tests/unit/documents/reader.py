@@ -37,9 +37,19 @@ FILES = ("csv", "json", "yaml")
 OUTPUTS = {"python": ("text", "json", "bash", "python"), "sh": ("text", "json")}
 LANGUAGES = {"python", "text", "console", *SHELL, *FILES}
 # Other clients, whose code is compiled here and run in tests/live/test_pages.py where there is one.
-PEERS = ("kserve", "mlflow", "tritonclient", "open-inference")
+PEERS = ("kserve", "mlflow", "tritonclient", "open-inference", "pyspark", "ray")
 # Commands that install or start what other tests install and start.
-ELSEWHERE = ("pip ", "python3 -m venv ", "./scripts/", "streamlit ", "export ")
+ELSEWHERE = (
+    "pip ",
+    "python3 -m venv ",
+    "./scripts/",
+    "streamlit ",
+    "export ",
+    "bash out/",
+    "helm ",
+    "kubectl ",
+    "docker ",
+)
 _STATUS = re.compile(r"# exit status (\d+)\s*$")
 
 

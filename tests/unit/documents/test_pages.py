@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 import kserve_client
+from bench.batch import scale
 from kserve_client.catalog.inference_services import read_inference_service
 from kserve_client.catalog.models_file import parse_models_file
 from tests import needs
@@ -73,7 +74,8 @@ def test_every_yaml_example_of_kubernetes_is_an_object_we_know() -> None:
         if is_of_kubernetes(block)
         for one in yaml.safe_load_all(block.text)
     ]
-    assert {one["kind"] for one in objects} == {"Role", "RoleBinding", "InferenceService"}
+    ours = {"Role", "RoleBinding", "InferenceService"}
+    assert {one["kind"] for one in objects} == ours | {"DaskCluster", "NetworkPolicy"}
     rules = {
         "apiGroups": ["serving.kserve.io"],
         "resources": ["inferenceservices"],
@@ -143,3 +145,28 @@ def test_every_public_name_stands_on_a_page(name: str) -> None:
     assert any(
         re.search(rf"\b{name}\b", page.read_text(encoding="utf-8")) for page in DOCS.glob("*.md")
     )
+
+
+def test_the_dask_cluster_of_the_page_is_one_that_its_operator_takes() -> None:
+    """One image for all of it, and a service that leads to the scheduler's port."""
+    (page,) = [page for page in PAGES.values() if page.name == "scale.md"]
+    cluster, policy = (
+        yaml.safe_load(block.text) for block in blocks(page) if block.language == "yaml"
+    )
+    spec = cluster["spec"]
+    (worker,) = spec["worker"]["spec"]["containers"]
+    (scheduler,) = spec["scheduler"]["spec"]["containers"]
+    assert worker["image"] == scheduler["image"]
+    assert (worker["args"][0], scheduler["args"]) == ("dask-worker", ["dask-scheduler"])
+    ports = {port["name"]: port["containerPort"] for port in scheduler["ports"]}
+    served = {port["targetPort"]: port["port"] for port in spec["scheduler"]["service"]["ports"]}
+    assert ports == served == {"tcp-comm": 8786, "http-dashboard": 8787}
+    name = spec["scheduler"]["service"]["selector"]["dask.org/cluster-name"]
+    chosen = policy["spec"]["podSelector"]["matchLabels"]["dask.org/cluster-name"]
+    assert name == chosen == cluster["metadata"]["name"]
+
+
+def test_the_page_on_scale_shows_what_is_simulated() -> None:
+    """Its table is that of bench/batch/scale.py."""
+    text = (DOCS / "scale.md").read_text(encoding="utf-8")
+    assert "".join(f"{line}\n" for line in scale.lines()) in text
