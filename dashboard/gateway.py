@@ -6,12 +6,17 @@ are the models file and the number of its reading, so that nothing outlives a ch
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from dashboard.jobs import Jobs
+from dashboard.digest import Digest, Matches, Segment, Wanted
+from dashboard.digest import digest as digest_of
+from dashboard.digest import find as find_rows
+from dashboard.digest import segments as segments_of
+from dashboard.jobs import Jobs, JobView, NamedSource, Spooled
 from dashboard.loading import Loaded, ModelsFileLoader
 from dashboard.monitor import Monitor
 from dashboard.settings import settings
@@ -31,6 +36,7 @@ METADATA_TTL_S = 30
 DESCRIPTION_TTL_S = 15
 AT_REST = ("scaled to zero", "stopped")
 REPORT_TTL_S = 3600
+RESULTS_TTL_S = 600
 
 
 class NoModelsFileError(ConfigurationError):
@@ -121,8 +127,45 @@ def monitor() -> Monitor:
 
 @st.cache_resource(max_entries=1, show_spinner=False, on_release=Jobs.close)
 def jobs() -> Jobs:
-    """The batch jobs of this process."""
-    return Jobs()
+    """The batch jobs of this process; the first call takes up those that another process left.
+
+    Raises ConfigurationError when their folder can't be written.
+    """
+    found = Jobs(settings())
+    found.recover(open_model)
+    return found
+
+
+def recover_jobs() -> None:
+    """Take up the jobs that another process left, whichever page is opened first."""
+    with suppress(ConfigurationError):  # the Batch page tells of a folder that can't be written
+        jobs()
+
+
+def discard(source: Spooled | NamedSource) -> None:
+    """Remove an upload that no job took; a table that is offered stays."""
+    if isinstance(source, Spooled):
+        jobs().discard(source)
+
+
+def digest(job: JobView) -> Digest:
+    """What the results of a job add up to, those it has now."""
+    return _digest(*_version(), *_results(job))
+
+
+def find(job: JobView, wanted: Wanted) -> Matches:
+    """The rows of a job that somebody looks for."""
+    return _find(*_results(job), wanted)
+
+
+def segments(job: JobView, column: int) -> tuple[Segment, ...]:
+    """The answers of a job by the values of one of its source's columns."""
+    return _segments(*_results(job), column)
+
+
+def _results(job: JobView) -> tuple[str, str, str]:
+    """The results of a job as they are now, and whose they are: the key of what is made of them."""
+    return job.id, job.owner, f"{job.state} {job.counts!r} {job.finished}"
 
 
 def _version() -> tuple[str, int]:
@@ -187,3 +230,22 @@ def _model_metadata(path: str, number: int, name: str) -> ModelMetadata:
 @st.cache_resource(max_entries=2, ttl=REPORT_TTL_S, show_spinner=False)
 def _reports(path: str, number: int) -> dict[str, Report]:
     return {}
+
+
+@st.cache_resource(max_entries=50, ttl=RESULTS_TTL_S, show_spinner=False)
+def _digest(path: str, number: int, job_id: str, owner: str, state: str) -> Digest:
+    with jobs().results(job_id, owner) as saved:
+        model = saved.manifest.facts.model.name
+        return digest_of(saved, open_model(model).signature)
+
+
+@st.cache_resource(max_entries=20, ttl=RESULTS_TTL_S, show_spinner=False)
+def _find(job_id: str, owner: str, state: str, wanted: Wanted) -> Matches:
+    with jobs().results(job_id, owner) as saved:
+        return find_rows(saved, wanted)
+
+
+@st.cache_resource(max_entries=50, ttl=RESULTS_TTL_S, show_spinner=False)
+def _segments(job_id: str, owner: str, state: str, column: int) -> tuple[Segment, ...]:
+    with jobs().results(job_id, owner) as saved:
+        return segments_of(saved, column)

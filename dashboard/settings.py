@@ -19,6 +19,31 @@ class Settings(BaseSettings):
     refresh_s: float = Field(
         default=5.0, gt=0.5, description="Seconds between two looks at the health of the models."
     )
+    jobs_folder: Path | None = Field(
+        default=None, description="Where batch jobs are kept; the user's data folder by default."
+    )
+    jobs_at_once: int = Field(
+        default=2, ge=1, le=64, description="Batch jobs that run at a time; the others wait."
+    )
+    jobs_kept: int = Field(
+        default=50, ge=1, description="Jobs that are over and kept, per owner, the newest."
+    )
+    jobs_kept_days: float = Field(
+        default=30.0, gt=0, description="Days after which a job that is over is removed."
+    )
+    sources: str = Field(
+        default="",
+        description="Tables to score without an upload: folders and s3:// prefixes, with commas.",
+    )
+    largest_upload_mb: int = Field(
+        default=2048, ge=1, description="The largest upload, in megabytes of 1,048,576 bytes."
+    )
+    largest_rows: int | None = Field(
+        default=None, ge=1, description="The most rows a table may have; any number by default."
+    )
+    largest_columns: int = Field(
+        default=20_000, ge=1, description="The most columns a table may have."
+    )
 
 
 @cache

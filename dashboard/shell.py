@@ -14,6 +14,7 @@ from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
 from dashboard import gateway
+from dashboard.loading import Loaded
 from dashboard.settings import settings
 from dashboard.state import MODEL_KEY, asked_model, choose, chosen_model, name_in_address, session
 from dashboard.views import NARROW_ONLY, clock, explained, literal, problem
@@ -82,15 +83,16 @@ def frame(page: StreamlitPage) -> None:
         _picker()
         if settings().badge:
             st.badge(settings().badge, icon=":material/science:", color="gray")
-    _older_reading()
-
-
-def _older_reading() -> None:
-    """The models file was edited and is wrong now: what is wrong, and what is shown meanwhile."""
     try:
         loaded = gateway.loaded()
     except ConfigurationError:
         return  # there is none to show; the page explains it
+    gateway.recover_jobs()
+    _older_reading(loaded)
+
+
+def _older_reading(loaded: Loaded) -> None:
+    """The models file was edited and is wrong now: what is wrong, and what is shown meanwhile."""
     if loaded.problem is not None:
         st.warning(
             literal(f"{str(loaded.problem).rstrip('.')} – until it is mended, what was read at ")

@@ -32,8 +32,8 @@ class SessionState:
     `answers` are the last ones per model; `started` the models whose form was filled once; `fields`
     what each field of a form was when it got its value, and `notes` what of that value was left out;
     `sketches` are signatures under construction, per model;
-    `renewed` counts how often the widget of a name was replaced by a fresh one; `jobs` is the last
-    batch job per model; `link` what the address named when it was last read.
+    `renewed` counts how often the widget of a name was replaced by a fresh one; `drafts` are batch
+    runs in preparation, per model; `link` what the address named when it was last read.
     """
 
     answers: dict[str, Answered] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class SessionState:
     notes: dict[str, str] = field(default_factory=dict)
     renewed: dict[str, int] = field(default_factory=dict)
     sketches: dict[str, Any] = field(default_factory=dict)
-    jobs: dict[str, str] = field(default_factory=dict)
+    drafts: dict[str, Any] = field(default_factory=dict)
     link: str | None = None
 
 

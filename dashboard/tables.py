@@ -1,28 +1,30 @@
-"""CSV files as a person sees them: a template, what is in a file, what will be sent, what came back."""
+"""Tables as a person sees them: a template, what is in a file, what came back. Nothing sensitive."""
 
 from __future__ import annotations
 
 import base64
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from dashboard.views import NOTHING
 from kserve_client.catalog import Example
-from kserve_client.errors import RowIssue
-from kserve_client.frames import encode
 from kserve_client.predictions import ANSWER_COLUMN
-from kserve_client.scoring import CsvTable
-from kserve_client.scoring.reader import opened
+from kserve_client.scoring.mapping import Mapping
+from kserve_client.scoring.sources import nameable
+from kserve_client.scoring.sources.surveying import texts
 from kserve_client.signature import Feature, Signature
 
 PROBABILITY = "probability_"
+HIDDEN = "hidden"
+WITHHELD = "withheld on screen: it may repeat a sensitive value"
+MOST_COLUMNS = 100
+CELL_CHARACTERS = 200
+ROW_NUMBER = "row"
 
 
 def template(signature: Signature, examples: Iterable[Example]) -> str:
@@ -58,67 +60,107 @@ def _cell_hints(features: Iterable[Feature]) -> list[str]:
     return [hints[kind] for kind in dict.fromkeys(f.kind for f in features) if kind in hints]
 
 
-def shown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> pd.DataFrame:
-    """Cells as a table; a column without a name gets its number, since names must differ."""
-    names = [column.strip() or f" column {at}" for at, column in enumerate(columns, 1)]
-    return pd.DataFrame(list(rows), columns=names)
+def hidden_columns(
+    signature: Signature, mapping: Mapping, columns: Sequence[str]
+) -> tuple[int, ...]:
+    """Where the columns stand that feed a sensitive feature.
 
-
-def plan(signature: Signature, table: CsvTable) -> pd.DataFrame:
-    """Each input of the model, the column it comes from, and the first value."""
-    return pd.DataFrame([_planned(feature, table) for feature in signature.features])
-
-
-def _planned(feature: Feature, table: CsvTable) -> dict[str, str]:
-    names = list(table.names)
-    at = names.index(feature.name) if feature.name in names else None
-    missing = "column missing" if feature.required else "not in the file: sent as missing"
-    first = table.first_rows[0] if table.first_rows else None
-    return {
-        "Input": feature.label + (f" ({feature.unit})" if feature.unit else ""),
-        "Column": missing if at is None else table.columns[at],
-        "Kind": feature.kind,
-        "First value": NOTHING if at is None or first is None else first[at],
-    }
-
-
-def first_issues(signature: Signature, table: CsvTable) -> tuple[RowIssue, ...]:
-    """What is wrong with the first rows of the file, before anything is sent.
-
-    Raises InputError when a column is missing.
+    Those with the name of one count as well, whatever they are mapped to.
     """
-    cells = {name: [row[at] for row in table.first_rows] for at, name in enumerate(table.names)}
-    return encode(signature, cells, len(table.first_rows)).issues
+    sensitive = [feature.name for feature in signature.features if feature.sensitive]
+    named = {*sensitive, *(mapping.of(name).column for name in sensitive)}
+    return tuple(at for at, name in enumerate(nameable(columns)) if name in named)
+
+
+def shown(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], hidden: Collection[int] = ()
+) -> pd.DataFrame:
+    """The first rows of a file as a table; what is sensitive is hidden, very long cells are cut."""
+    found = [[_cell(at, cell, hidden) for at, cell in enumerate(row)] for row in rows]
+    names = _distinct(nameable(columns))
+    frame = pd.DataFrame(found, columns=names).iloc[:, :MOST_COLUMNS]
+    return _numbered(frame, range(len(found)))
+
+
+def _cell(at: int, cell: str, hidden: Collection[int]) -> str:
+    return (HIDDEN if cell else "") if at in hidden else short(cell)
+
+
+def short(text: str) -> str:
+    """As much of a text as a cell of a table on screen holds."""
+    return text if len(text) <= CELL_CHARACTERS else f"{text[: CELL_CHARACTERS - 1]}…"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names for columns on screen, where each has to be another."""
+    found: list[str] = []
+    for name in names:
+        number, free = 2, name
+        while free in found:
+            number, free = number + 1, f"{name} ({number})"
+        found.append(free)
+    return found
+
+
+def _numbered(frame: pd.DataFrame, numbers: Iterable[int]) -> pd.DataFrame:
+    """A table whose rows have the numbers that errors and findings call them by, from 1."""
+    return frame.set_axis(pd.Index([at + 1 for at in numbers], name=ROW_NUMBER))
 
 
 @dataclass(frozen=True, slots=True)
 class ResultTable:
-    """The beginning of a result file, and the columns in the order a person wants them."""
+    """Some rows of a result, and the columns in the order a person wants them.
+
+    `cut` counts the columns that are not shown since there are so many; `probabilities` are columns.
+    """
 
     rows: pd.DataFrame
     order: list[str]
     error: str
-
-    @property
-    def failed(self) -> pd.DataFrame:
-        """The rows with an error."""
-        return self.rows[self.rows[self.error] != ""]
+    cut: int = 0
+    probabilities: tuple[str, ...] = ()
 
 
-def _short(cell: str) -> str:
-    """A probability with four digits; the file keeps them all."""
-    return f"{float(cell):.4f}" if cell else ""
+def result_table(
+    found: pa.Table, numbers: Iterable[int], columns: Sequence[str], hidden: Collection[int] = ()
+) -> ResultTable:
+    """Rows of a result: the answer first, then the errors where there are some, then the rest.
+
+    `columns` are those of the source, which stand first in `found`; `hidden` are positions of such.
+    """
+    width = min(len(columns), MOST_COLUMNS)
+    kept = [*range(width), *range(len(columns), found.num_columns)]
+    names = _distinct([*nameable(columns)[:width], *found.column_names[len(columns) :]])
+    cells = {
+        name: _shown_column(found.column(at), is_hidden=at in hidden, is_source=at < width)
+        for name, at in zip(names, kept, strict=True)
+    }
+    frame = pd.DataFrame(cells)
+    error = names[-1]
+    if hidden:
+        frame[error] = [WITHHELD if why else "" for why in frame[error]]
+    return ResultTable(
+        _numbered(frame, numbers),
+        _order(names, width, with_error=bool((frame[error] != "").any())),
+        error,
+        len(columns) - width,
+        tuple(name for name in names[width:-2] if name.startswith(PROBABILITY)),
+    )
 
 
-def result_table(path: Path, limit: int, *, with_error: bool) -> ResultTable:
-    """Read a result file: error first where there are some, then the answer, then the rest."""
-    with opened(path) as reader:
-        rows = shown(reader.columns, (row.cells for row in islice(reader, limit)))
-    error = rows.columns[-1]
-    numbers = [name for name in rows.columns if name.startswith(PROBABILITY)]
-    for name in numbers:
-        rows[name] = [_short(cell) for cell in rows[name]]
-    answers = [name for name in rows.columns[:-1] if name.startswith(ANSWER_COLUMN)][-1:]
-    first = [error] * with_error + answers
-    rest = [name for name in rows.columns[:-1] if name not in first and name not in numbers]
-    return ResultTable(rows, [*first, *rest, *numbers], error)
+def _order(names: Sequence[str], width: int, *, with_error: bool) -> list[str]:
+    results, error = names[width:-2], names[-1]
+    answers = [name for name in results if name.startswith(ANSWER_COLUMN)][:1]
+    first = [*answers, *([error] * with_error)]
+    numbers = [name for name in results if name.startswith(PROBABILITY)]
+    rest = [name for name in names[:-2] if name not in first and name not in numbers]
+    return [*first, *rest, *numbers]
+
+
+def _shown_column(column: pa.ChunkedArray, *, is_hidden: bool, is_source: bool) -> list[Any]:
+    whole = column.combine_chunks()
+    whole = whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
+    if pa.types.is_floating(whole.type) and not is_source:
+        return list(whole.to_pylist())
+    found = texts(whole)
+    return [(HIDDEN if cell else "") if is_hidden else short(cell) for cell in found]

@@ -154,6 +154,11 @@ def clock(at: datetime) -> str:
     return f"{_local(at):%H:%M:%S}"
 
 
+def day_and_time(at: datetime) -> str:
+    """Day and time where the person is."""
+    return f"{_local(at):%Y-%m-%d %H:%M}"
+
+
 def _local(at: datetime) -> datetime:
     try:
         return at.astimezone(ZoneInfo(st.context.timezone or "UTC"))
@@ -324,6 +329,11 @@ def _threshold_line(figure: go.Figure, bar: int, threshold: float) -> None:
 def _theme_colour(name: str, otherwise: str) -> str:
     kind = st.context.theme.type or "light"
     return str(st.get_option(f"theme.{kind}.{name}") or otherwise)
+
+
+def accent() -> str:
+    """The accent of the theme in use, for a chart."""
+    return _accent()[0]
 
 
 def _accent() -> tuple[str, str]:

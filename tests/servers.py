@@ -111,7 +111,9 @@ def start_dashboard(
     command += ["--server.address", LOOPBACK, "--server.port", str(port)]
     command += ["--server.headless", "true", "--server.fileWatcherType", "none"]
     command += ["--server.enableAgentApi", "true", "--browser.gatherUsageStats", "false"]
-    environment = dashboard_variables(models, **variables)
+    # The jobs of the person who runs the tests are none of theirs.
+    folder = {f"{OURS}JOBS_FOLDER": str(log.with_name("jobs"))}
+    environment = dashboard_variables(models, **(folder | variables))
     child = Child("The dashboard", command, log, cwd=root, env=environment)
     return Dashboard(f"http://{LOOPBACK}:{port}", child)
 

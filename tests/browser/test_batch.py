@@ -1,14 +1,22 @@
 import csv
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import NewVisit, Visit
+from tests.servers import ROOT, dashboard_variables, start_dashboard, wait_for
 
 # Alone such a test takes seconds; a machine that is busy otherwise makes minutes of them.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+RUN_MS = 120_000
+SOME_S = 60.0
+DONE = "^All 600,000 rows have a prediction"
 
 
 def upload(visit: Visit, path: Path) -> None:
@@ -16,36 +24,66 @@ def upload(visit: Visit, path: Path) -> None:
     visit.page.locator("input[type=file]").set_input_files(path)
 
 
+def press(visit: Visit, button: str) -> None:
+    """Press a button by its whole label."""
+    visit.page.get_by_role("button", name=button, exact=True).click()
+
+
 def saved(visit: Visit, button: str, to: Path) -> Path:
     """Press a download button and keep the file."""
     with visit.page.expect_download() as download:
-        visit.page.get_by_role("button", name=button).click()
+        press(visit, button)
     download.value.save_as(to)
     return to
 
 
-def test_150_rows_go_up_and_150_come_back(
-    visit: Visit, demo_models_file: Path, tmp_path: Path
+def told(visit: Visit, pattern: str) -> Locator:
+    """Return the text that begins like this."""
+    return visit.page.get_by_text(re.compile(pattern))
+
+
+def by_command_line(models: Path, source: Path, to: Path) -> bytes:
+    """Return what the command line makes of the same table."""
+    command = [sys.executable, "-m", "kserve_client", "score", "iris", str(source), str(to)]
+    subprocess.run(
+        command, cwd=ROOT, env=dashboard_variables(models), check=True, capture_output=True
+    )
+    return to.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def iris(demo_models_file: Path) -> Path:
+    """Return 150 rows with the truth in the last column."""
+    return demo_models_file.parent / "data" / "iris-150.csv"
+
+
+@pytest.fixture(scope="module")
+def big(iris: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return 600,000 rows: some seconds of work."""
+    header, *rows = iris.read_text().splitlines()
+    path = tmp_path_factory.mktemp("big") / "big.csv"
+    path.write_text("\n".join([header, *rows * 4000]) + "\n")
+    return path
+
+
+def test_two_clicks_and_every_row_is_back(
+    visit: Visit, iris: Path, demo_models_file: Path, tmp_path: Path
 ) -> None:
-    """The downloaded file has every row of the upload, untouched and in order, and its prediction."""
-    source = demo_models_file.parent / "data" / "iris-150.csv"
+    """The download is the upload with its predictions, byte for byte what the command line writes."""
     visit.go("batch?m=iris")
-    upload(visit, source)
-    visit.page.get_by_role("button", name="Score 150 rows").click()
-    expect(visit.page.get_by_text(re.compile("^All 150 rows have a prediction"))).to_be_visible()
+    upload(visit, iris)
+    press(visit, "Score 150 rows")
+    expect(told(visit, "^All 150 rows have a prediction")).to_be_visible()
     result = saved(visit, "Download the result", tmp_path / "result.csv")
-    with source.open(newline="") as up, result.open(newline="") as down:
+    assert result.read_bytes() == by_command_line(demo_models_file, iris, tmp_path / "cli.csv")
+    with iris.open(newline="") as up, result.open(newline="") as down:
         sent, back = list(csv.reader(up)), list(csv.reader(down))
     width = len(sent[0])
     assert [row[:width] for row in back] == sent
-    at = back[0].index("prediction")
-    predicted = [row[at] for row in back[1:]]
-    assert len(predicted) == 150
-    assert predicted[0] == "Iris setosa"
-    # The last column of the sample is the truth; the model is right nearly always.
+    predicted = [row[back[0].index("prediction")] for row in back[1:]]
+    # The model is right nearly always.
     right = sum(row[-1] == found for row, found in zip(sent[1:], predicted, strict=True))
     assert right >= 140
-    assert {row[-1] for row in back[1:]} == {""}
 
 
 def test_the_template_can_be_sent_back(visit: Visit, tmp_path: Path) -> None:
@@ -58,38 +96,93 @@ def test_the_template_can_be_sent_back(visit: Visit, tmp_path: Path) -> None:
     assert rows[0]["island"] == "Torgersen"
     assert rows[3]["sex"] == ""
     upload(visit, template)
-    visit.page.get_by_role("button", name="Score 5 rows").click()
-    expect(visit.page.get_by_text(re.compile("^All 5 rows have a prediction"))).to_be_visible()
-
-
-def test_a_reload_keeps_the_job(visit: Visit, demo_models_file: Path, tmp_path: Path) -> None:
-    """F5 in the middle: the same job goes on, and its result is whole."""
-    header, *rows = (demo_models_file.parent / "data" / "iris-150.csv").read_text().splitlines()
-    big = tmp_path / "big.csv"
-    big.write_text("\n".join([header, *rows * 400]) + "\n")
-    visit.go("batch?m=iris")
-    upload(visit, big)
-    visit.page.get_by_role("button", name="Score 60,000 rows").click()
-    expect(visit.page.get_by_role("progressbar")).to_be_visible()
-    address = visit.page.url
-    assert "job=" in address
-    visit.page.reload()
-    visit.settle()
-    assert visit.page.url == address
-    done = visit.page.get_by_text(re.compile("^All 60,000 rows have a prediction"))
-    expect(done).to_be_visible(timeout=60_000)
-    expect(visit.page.get_by_text("the download holds all 60,000")).to_be_visible()
+    press(visit, "Score 5 rows")
+    expect(told(visit, "^All 5 rows have a prediction")).to_be_visible()
 
 
 def test_rows_that_fail_are_told_apart(visit: Visit, tmp_path: Path) -> None:
-    """One bad cell in three rows: words, a filter, a way to the next file."""
+    """One bad cell in three rows: seen before, told after, and a file of its own."""
     source = tmp_path / "rows.csv"
     header = "sepal length,sepal width,petal length,petal width"
     source.write_text(f"{header}\n5.1,3.5,1.4,0.2\n5.1,many,1.4,0.2\n7,3,6,2\n")
     visit.go("batch?m=iris")
     upload(visit, source)
-    visit.page.get_by_role("button", name="Score 3 rows").click()
-    expect(visit.page.get_by_text(re.compile("1 of 3 rows failed"))).to_be_visible()
-    visit.page.get_by_role("button", name="Score another file").click()
-    expect(visit.page.get_by_text("CSV file with a header line")).to_be_visible()
+    expect(told(visit, "1 row holds no number")).to_be_visible()
+    press(visit, "Score 3 rows")
+    expect(told(visit, "1 of 3 rows failed")).to_be_visible()
+    press(visit, "Other downloads")
+    visit.page.get_by_text("Only the rows without a prediction").click()
+    visit.settle()
+    bad = saved(visit, "Download", tmp_path / "bad.csv")
+    with bad.open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert (row["sepal width"], row["state"]) == ("many", "failed")
+    visit.page.keyboard.press("Escape")
+    press(visit, "Score another table")
+    expect(visit.page.get_by_text("Table to score")).to_be_visible()
     assert "job=" not in visit.page.url
+
+
+def test_a_reload_and_a_closed_tab_keep_the_job(
+    visit: Visit, new_visit: NewVisit, big: Path
+) -> None:
+    """F5 in the middle: the same job; pause, another tab, go on: it is whole in the end."""
+    visit.go("batch?m=iris")
+    upload(visit, big)
+    press(visit, "Score 600,000 rows")
+    press(visit, "Pause")
+    expect(told(visit, "^Paused · ")).to_be_visible()
+    address = visit.page.url
+    assert "job=" in address
+    visit.page.reload()
+    visit.settle()
+    assert visit.page.url == address
+    expect(told(visit, "^Paused · ")).to_be_visible()
+    visit.page.goto("about:blank")
+    again = new_visit()
+    again.go("batch?m=iris")
+    again.page.get_by_test_id("stMain").get_by_role("button", name="Open", exact=True).first.click()
+    press(again, "Go on")
+    expect(told(again, DONE)).to_be_visible(timeout=RUN_MS)
+    expect(told(again, "^Rows 1 to 100 of 600,000")).to_be_visible()
+
+
+def test_a_job_outlives_the_dashboard(
+    new_visit: NewVisit, big: Path, demo_models_file: Path, tmp_path: Path
+) -> None:
+    """Ended by SIGTERM, then by SIGKILL: the third process finishes it, to the command line's bytes."""
+    link, seen = "", -1
+    for number, end in enumerate((signal.SIGTERM, signal.SIGKILL, None)):
+        dashboard = start_dashboard(
+            demo_models_file,
+            tmp_path / f"{number}.log",
+            KSERVE_CLIENT_JOBS_FOLDER=str(tmp_path / "jobs"),
+        )
+        try:
+            wait_for(dashboard)
+            visit = new_visit(url=dashboard.url)
+            if link:
+                visit.go(link)
+            else:
+                visit.go("batch?m=iris")
+                upload(visit, big)
+                press(visit, "Score 600,000 rows")
+                expect(visit.page).to_have_url(re.compile("job="))
+                link = "batch?" + visit.page.url.partition("?")[2]
+            if end is None:
+                expect(told(visit, DONE)).to_be_visible(timeout=RUN_MS)
+                result = saved(visit, "Download the result", tmp_path / "result.csv").read_bytes()
+                visit.page.goto("about:blank")
+                break
+            running = told(visit, "^Running · [1-9]")
+            expect(running).to_be_visible()
+            words = running.inner_text()
+            visit.page.goto("about:blank")
+            done = int(words.split()[2].replace(",", ""))
+            assert done > seen
+            assert done < 600_000
+            dashboard.child.signal(end)
+            dashboard.child.process.wait(SOME_S)
+        finally:
+            dashboard.child.stop()
+    assert result == by_command_line(demo_models_file, big, tmp_path / "cli.csv")

@@ -102,8 +102,11 @@ def past_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered() -> Iterator[None]:
+def nothing_remembered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """Let no test see the settings, clients, jobs and health that another one left in caches."""
+    monkeypatch.setenv("KSERVE_CLIENT_JOBS_FOLDER", str(tmp_path_factory.mktemp("jobs")))
     yield
     settings.cache_clear()
     st.cache_resource.clear()

@@ -1,0 +1,64 @@
+"""The page Batch: a table goes up, every row comes back with its prediction or its error."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import gateway
+from dashboard.batch import checking, choosing, listing, mapping, pilot, results, running, steps
+from dashboard.jobs import JobView
+from dashboard.shell import Chosen
+from dashboard.views import literal
+from kserve_client.signature import Signature
+
+__all__ = ["draw"]
+
+
+def draw(model: Chosen) -> None:
+    """The job that the address names, else the steps that lead to one."""
+    signature = gateway.open_model(model.name).signature
+    view = _asked(model)
+    if view is None:
+        _prepare(model, signature)
+    elif view.is_over:
+        _over(signature, view)
+    else:
+        _headline(view)
+        is_sensitive = any(feature.sensitive for feature in signature.features)
+        running.draw(view.id, is_sensitive=is_sensitive)
+
+
+def _asked(model: Chosen) -> JobView | None:
+    """The job that the address names, if it is one of this model."""
+    asked = steps.asked_job()
+    view = gateway.jobs().get(asked, steps.owner())
+    if asked and view is None:
+        st.info("The dashboard knows no job of this link (any more). Score the table again.")
+    return view if view is not None and view.model_name == model.name else None
+
+
+def _headline(view: JobView) -> None:
+    st.subheader(literal(view.input_name))
+
+
+def _over(signature: Signature, view: JobView) -> None:
+    _headline(view)
+    results.draw(signature, view)
+
+
+def _prepare(model: Chosen, signature: Signature) -> None:
+    """The steps until the run; each is drawn once the one before has nothing open."""
+    made = steps.preparation(model.name)
+    if made is None:
+        choosing.draw(model, signature)
+        listing.draw(model.catalog)
+        return
+    choosing.line(signature, made)
+    is_ready = False
+    if made.draft is not None:
+        mapping.draw(made.draft, signature)
+        is_ready = made.draft.is_mapped and checking.draw(made.draft, signature)
+    if made.draft is not None and is_ready:
+        pilot.draw(model, signature, made.draft)
+    else:
+        choosing.another(model)

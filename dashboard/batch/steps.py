@@ -1,0 +1,120 @@
+"""What the steps of the page share: their look, who asks, and the state of the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, cast
+
+import streamlit as st
+
+from dashboard import gateway
+from dashboard.batch.draft import Preparation
+from dashboard.jobs import JobView
+from dashboard.state import session
+from dashboard.views import literal
+from kserve_client.errors import KServeClientError
+
+JOB = "job"
+State = Literal["done", "attention", "busy"]
+_ICONS = {
+    "done": ":material/check_circle:",
+    "attention": ":material/edit_note:",
+    "busy": ":material/hourglass_top:",
+}
+
+
+def step(title: str, words: str, state: State, *, is_open: bool) -> Any:
+    """One step of the timeline: what it is, and how it stands, in a line that opens."""
+    label = f"**{title}** · {literal(words)}"
+    return st.expander(label, expanded=is_open, type="step", icon=_ICONS[state])
+
+
+def owner() -> str:
+    """Who asks; "" where nobody logs in, so that jobs belong to everyone of this dashboard."""
+    for name in ("email", "sub"):
+        if found := st.user.get(name):
+            return str(found)
+    return ""
+
+
+def preparation(model: str) -> Preparation | None:
+    """What this session prepares for a model."""
+    return cast("Preparation | None", session().drafts.get(model))
+
+
+def prepare(model: str, made: Preparation) -> None:
+    """Take up another table; an upload that was not used goes."""
+    drop(model)
+    session().drafts[model] = made
+
+
+def drop(model: str, *, is_used: bool = False) -> None:
+    """Forget what was prepared. An upload that no job took is removed."""
+    before: Preparation | None = session().drafts.pop(model, None)
+    if before is None:
+        return
+    if before.draft is not None:
+        before.draft.forget_look()
+    if not is_used:
+        gateway.discard(before.source)
+
+
+def asked_job() -> str | None:
+    """The job that the address names."""
+    return st.query_params.get(JOB)
+
+
+def job_in_address(job_id: str | None) -> None:
+    """Let the address lead to a job, or to none."""
+    if job_id is None:
+        st.query_params.pop(JOB, None)
+    else:
+        st.query_params[JOB] = job_id
+
+
+def ask(what: Callable[[str, str], None], job_id: str) -> None:
+    """Ask something of a job, as the callback of a button; what can't be done is said in passing."""
+    try:
+        what(job_id, owner())
+    except KServeClientError as error:
+        st.toast(literal(str(error)), icon=":material/info:")
+
+
+def leave_job() -> None:
+    """Go back to the beginning; the job stays in the list."""
+    job_in_address(None)
+
+
+def state_words(view: JobView) -> str:
+    """The state of a job as a word for people."""
+    if view.state == "finished" and view.counts.failed:
+        return "finished, some rows failed"
+    return view.state if view.is_here or view.state != "running" else "running elsewhere"
+
+
+def duration(seconds: float) -> str:
+    """A time for people: 12 s, 3 min, 2 h 5 min."""
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest and hours < 10 else f"{hours} h"
+
+
+def row_count(count: int) -> str:
+    """A number of rows in words."""
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def size_words(size_bytes: int) -> str:
+    """A size for people."""
+    size = float(size_bytes)
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

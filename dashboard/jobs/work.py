@@ -1,0 +1,286 @@
+"""A job in this process: the thread that runs it, and what is known of it meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
+
+import orjson
+
+from dashboard.jobs.card import Card
+from dashboard.jobs.folder import put
+from dashboard.jobs.view import RECENT_ERRORS, State
+from kserve_client.errors import KServeClientError
+from kserve_client.model import Model
+from kserve_client.scoring import ScoreOptions, Wishes, facts_of, retry_failed, run_job
+from kserve_client.scoring.job import Counts, Facts, Job, ModelFacts, deciding
+from kserve_client.scoring.job.lock import FileLock
+from kserve_client.scoring.progress import Progress, Summary
+from kserve_client.scoring.rows import Scored
+from kserve_client.scoring.sources import Location
+
+JOB, ERRORS_FILE = "job", "errors.json"
+# Other processes learn from the card how far a job is.
+NOTED_EVERY_S = 5.0
+FAULT = "a fault of the dashboard, which its log describes"
+ALL: frozenset[State] = frozenset(get_args(State))
+ACTIVE: frozenset[State] = frozenset({"waiting", "running"})
+PAUSED: frozenset[State] = frozenset({"paused"})
+log = logging.getLogger(__name__)
+RecentErrors = deque[tuple[int, str]]
+
+
+class ProcessEnds(BaseException):
+    """The process ends: leave everything as it is. No Exception, so that nobody notes it as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a run needs, made in its thread. Each may raise, which ends the job with that reason."""
+
+    model: Callable[[], Model]
+    source: Callable[[], Location]
+    options: Callable[[], ScoreOptions]
+    note: Callable[[Card], Card]
+    ended: Callable[[Work], None]
+
+
+class WatchedJob(Job):
+    """A job that tells of rows that fail."""
+
+    failures: RecentErrors
+
+    def record(self, chunk: Scored, *, tries: int = 1, elapsed_s: float = 0.0) -> Scored:
+        """Keep a chunk, and tell of what failed."""
+        return self._told(super().record(chunk, tries=tries, elapsed_s=elapsed_s))
+
+    def replace(self, chunk: Scored) -> Scored:
+        """Put a chunk in the place of what was, and tell of what failed again."""
+        return self._told(super().replace(chunk))
+
+    def _told(self, chunk: Scored) -> Scored:
+        for at in sorted(chunk.errors)[-RECENT_ERRORS:]:
+            self.failures.append((chunk.rows.start + at + 1, chunk.errors[at]))
+        return chunk
+
+
+class Work:
+    """One job of this process, from its place in the line to its end. `held` is its lock."""
+
+    def __init__(self, card: Card, folder: Path, held: FileLock, means: Means) -> None:
+        self.card = card
+        self.folder = folder
+        self.progress: Progress | None = None
+        self.failures: RecentErrors = deque(read_errors(folder), maxlen=RECENT_ERRORS)
+        self._held, self._means = held, means
+        self._wishes = Wishes()
+        self._ending = threading.Event()
+        self._noting = threading.Lock()
+        self._noted_s = time.monotonic()
+        self._whole: Counts | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether it has a thread."""
+        return self._thread is not None
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the rows of the whole job, up to this moment."""
+        said = self.progress
+        if said is None:
+            return self.card.counts
+        if self.card.task == "retry":
+            return self._whole or self.card.counts
+        return Counts(
+            total_rows=said.rows_total, ok=said.ok, failed=said.failed, skipped=said.skipped
+        )
+
+    @property
+    def rows_total(self) -> int | None:
+        """How many rows the job has; None until somebody knows."""
+        if self.progress is None or self.card.task == "retry":
+            return self.card.rows_total
+        return self.progress.rows_total
+
+    def recent_errors(self) -> list[tuple[int, str]]:
+        """The last rows that failed, the newest last."""
+        return list(self.failures)
+
+    def note(self, **changes: object) -> None:
+        """Change the card, here and on the disk."""
+        self._note(changes, ALL)
+
+    def _note(self, changes: Mapping[str, object], only_in: frozenset[State]) -> None:
+        """Change the card, if its state is one of these."""
+        with self._noting:
+            if self.card.state in only_in:
+                self.card = self.card.model_copy(update=changes)
+                self._means.note(self.card)
+
+    def go(self) -> None:
+        """Run, or run on."""
+        # What can't be written now is written later, or the run says why it can't be.
+        with contextlib.suppress(OSError):
+            self._note({"state": "running", "reason": "", "finished": None}, ACTIVE)
+        self._wishes.pause.clear()
+        if self._thread is None:
+            # The interpreter does not wait for a daemon: what counts is on the disk at any moment.
+            name = f"batch-{self.card.id[:6]}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def pause(self) -> None:
+        """Send nothing more for now."""
+        self._wishes.pause.set()
+        self._note({"state": "paused"}, ACTIVE)
+
+    def go_on(self) -> None:
+        """Be ready to run on."""
+        self._note({"state": "waiting"}, PAUSED)
+
+    def cancel(self) -> None:
+        """End soon: what is under way is still dealt with."""
+        self._wishes.cancel.set()
+
+    def end(self) -> None:
+        """Let go of it at once, since the process ends."""
+        self._ending.set()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until its thread is over."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(max(timeout_s, 0.0))
+
+    def let_go(self) -> None:
+        """Give the lock back."""
+        self._held.release()
+
+    def _run(self) -> None:
+        try:
+            self._note_end(*self._outcome())
+        except ProcessEnds:
+            with contextlib.suppress(OSError):
+                self._note_place()
+        except OSError as error:
+            # The card could not be written; the job is found as it was by the next process.
+            log.warning("the end of job %s could not be noted: %s", self.card.id, error)
+        finally:
+            self.let_go()
+            self._means.ended(self)
+
+    def _outcome(self) -> tuple[State, str]:
+        try:
+            return self._done()
+        except KServeClientError as error:
+            return "stopped", " ".join(str(error).split())
+        except OSError as error:
+            return "stopped", f"the disk said no: {error.strerror or error}"
+        except Exception:  # a bug must end the job too, and stay visible in the log
+            if self._ending.is_set():
+                raise ProcessEnds from None
+            log.exception("job %s broke off", self.card.id)
+            return "stopped", FAULT
+
+    def _done(self) -> tuple[State, str]:
+        model, options = self._means.model(), self._means.options()
+        if self.card.task == "retry":
+            return self._retried(model, options)
+        card, source = self.card, self._means.source()
+        facts = facts_of(
+            model,
+            source,
+            options,
+            model_name=card.model_name,
+            input_name=card.input_name,
+            owner=card.owner,
+        )
+        self._check_end()
+        with self._opened(facts) as job:
+            job.check(facts)
+            heard = self._hearing(job)
+            summary = run_job(job, model, source, options, wishes=self._wishes, on_progress=heard)
+            return self._settled(job, summary)
+
+    def _retried(self, model: Model, options: ScoreOptions) -> tuple[State, str]:
+        """Send what failed again: the cells are in the job, so its table may be gone by now."""
+        with WatchedJob.open(self.folder / JOB) as job:
+            job.check(_facts_now(job.manifest.facts, model))
+            self.failures.clear()
+            heard = self._hearing(job)
+            summary = retry_failed(job, model, options, wishes=self._wishes, on_progress=heard)
+            return self._settled(job, summary)
+
+    def _opened(self, facts: Facts) -> WatchedJob:
+        folder = self.folder / JOB
+        if (folder / "manifest.json").exists():
+            return WatchedJob.open(folder)
+        return WatchedJob.create(folder, facts, job_id=self.card.id)
+
+    def _hearing(self, job: WatchedJob) -> Callable[[Progress], None]:
+        job.failures = self.failures
+
+        def hear(progress: Progress) -> None:
+            self._check_end()
+            self.progress, self._whole = progress, job.counts
+            if time.monotonic() - self._noted_s > NOTED_EVERY_S:
+                self._noted_s = time.monotonic()
+                self.note(counts=self.counts, rows_total=self.rows_total)
+
+        return hear
+
+    def _check_end(self) -> None:
+        if self._ending.is_set():
+            raise ProcessEnds
+
+    def _settled(self, job: Job, summary: Summary) -> tuple[State, str]:
+        self.progress = None
+        counts = job.counts
+        total = counts.total_rows or self.card.rows_total
+        # Of the few rows of a retry nobody learns how fast the model is.
+        is_retry = self.card.task == "retry"
+        figures = self.card.figures if is_retry else job.manifest.figures
+        self.note(counts=counts, rows_total=total, figures=figures)
+        if summary.is_complete and not summary.stopped:
+            return "finished", ""
+        return ("cancelled", "") if summary.cancelled else ("stopped", summary.stopped)
+
+    def _note_end(self, state: State, reason: str) -> None:
+        self._note_place(state=state, reason=reason, finished=datetime.now(UTC))
+
+    def _note_place(self, **changes: object) -> None:
+        """Note how far it is, with what changed."""
+        with contextlib.suppress(OSError):
+            put(self.folder / ERRORS_FILE, orjson.dumps(self.recent_errors()))
+        self.note(counts=self.counts, rows_total=self.rows_total, **changes)
+
+
+def read_errors(folder: Path) -> list[tuple[int, str]]:
+    """The last rows that failed, as the last run of a job noted them; [] when it did not."""
+    try:
+        found = orjson.loads((folder / ERRORS_FILE).read_bytes())
+        return [(int(row), str(why)) for row, why in found]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _facts_now(before: Facts, model: Model) -> Facts:
+    """What a job is of, with the model as it is now."""
+    endpoint = model.client.endpoint
+    now = ModelFacts(
+        name=before.model.name,
+        served_name=model.name,
+        version=model.version or "",
+        endpoint_name=endpoint.title,
+        endpoint_url=endpoint.url,
+    )
+    return before.model_copy(update={"model": now, "signature": deciding(model.signature)})
