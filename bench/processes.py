@@ -51,7 +51,7 @@ HTTPX = Side("asyncio with httpx, by hand", "httpx_tasks", KSERVE_PYTHON)
 ALL = (OWN, BY_HAND, PLAIN, KSERVE_SDK, TRITON, MLSERVER, MLSERVER_TEXTS, AIOHTTP, HTTPX)
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """Few variables, and always the same: `requests` looks through all of them in each call."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT")
     return {name: os.environ[name] for name in kept if name in os.environ}
@@ -71,7 +71,7 @@ class Process:
         self._child = subprocess.Popen(  # noqa: S603 - a Python that the caller named
             command,
             cwd=ROOT,
-            env={**_inherited(), **variables},
+            env={**inherited(), **variables},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -108,6 +108,18 @@ class Process:
             raise SideError(f"{self.side.name} stopped: {' / '.join(words)}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+@contextlib.contextmanager
+def listening(module: str, *arguments: str) -> Iterator[str]:
+    """Run a server of the benchmark's own, which prints its port; give its URL, end it with the block."""
+    command = [sys.executable, "-m", module, *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 - ourselves
+        assert child.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{child.stdout.readline().strip()}"
+        finally:
+            child.kill()
 
 
 @contextlib.contextmanager

@@ -10,12 +10,10 @@ import asyncio
 import contextlib
 import json
 import re
-import subprocess
 import sys
-from collections.abc import Iterator
 from functools import partial
 
-from bench.processes import ROOT
+from bench.processes import listening
 
 LOOPBACK = "127.0.0.1"
 _PROBABILITIES = [0.9766, 0.0234, 0.0000001]
@@ -60,16 +58,9 @@ async def _serve(wait_s: float) -> None:
     await server.serve_forever()
 
 
-@contextlib.contextmanager
-def running(wait_s: float = 0.0) -> Iterator[str]:
+def running(wait_s: float = 0.0) -> contextlib.AbstractContextManager[str]:
     """Start the server, which waits before each answer; give its URL, end it with the block."""
-    command = [sys.executable, "-m", "bench.server", str(wait_s)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603 - ourselves
-        assert child.stdout is not None
-        try:
-            yield f"http://{LOOPBACK}:{child.stdout.readline().strip()}"
-        finally:
-            child.kill()
+    return listening("bench.server", str(wait_s))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 #   scripts/bench.sh codec                 tensors and tables to bodies and back
 #   scripts/bench.sh client                one call on a warm connection, and the import
 #   scripts/bench.sh threads               many calls at once, beside asyncio
+#   scripts/bench.sh batch                 whole tables, from CSV file to CSV file
 #   scripts/bench.sh codec --json FILE     also writes everything measured to FILE
 #   scripts/bench.sh codec --check         exits with 1 when a figure falls short, naming it
 #   scripts/bench.sh codec --quick         few rows and rounds: only to see that it runs

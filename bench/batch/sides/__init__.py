@@ -1,0 +1,1 @@
+"""The programs that take part, `python -m bench.batch.sides.NAME URL ...`; each prints one object in JSON."""
