@@ -1,6 +1,7 @@
 """KServe's own model server with scikit-learn models: `python -m examples.kserve_model FOLDER`.
 
-FOLDER is the one that MLServer serves (repository.py): a folder with a model.joblib per model. Where
+FOLDER is the one that MLServer serves (repository.py): a folder with a model.joblib per model, or with
+the model.pkl that MLflow writes. Where
 model-settings.json lists tensors, the model publishes them and answers with the outputs that are
 asked for by name; else it is as bare as KServe's own sklearnserver: no metadata, one `output-0`.
 
@@ -23,6 +24,8 @@ from kserve.utils.numpy_codec import from_np_dtype
 from kserve.utils.utils import get_predict_input, get_predict_response
 
 METHODS = ("predict", "predict_proba")
+# KServe's sklearnserver takes these and no skops file.
+FILES = ("model.joblib", "model.pkl", "model.pickle")
 
 
 class BareModel(Model):
@@ -38,10 +41,10 @@ class BareModel(Model):
 
     def load(self) -> bool:
         """Read the model again, if its file is there."""
-        path = self.home / "model.joblib"
-        self.ready = path.is_file()
+        paths = [self.home / name for name in FILES if (self.home / name).is_file()]
+        self.ready = bool(paths)
         if self.ready:
-            self.estimator = joblib.load(path)
+            self.estimator = joblib.load(paths[0])
         return self.ready
 
     def start(self) -> None:

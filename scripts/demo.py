@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from scripts import demo_models, options
+from scripts import dashboard, demo_models, options
 from scripts.environment import ROOT, describe, make
 from scripts.mlserver import MLServer
 from scripts.options import Options
@@ -22,27 +22,24 @@ from scripts.processes import (
     LOOPBACK,
     Child,
     Interrupted,
-    answers,
     fail_if_ended,
     free_ports,
     is_taken,
     signals_raise,
     stop_all,
-    wait_until,
 )
 
 DEMO = ROOT / ".demo"
 LOGS = DEMO / "logs"
-DASHBOARD_READY_S = 60.0
 WATCH_S = 0.5
 
 
 def make_environments() -> tuple[Path, Path]:
     """Return the Python of the dashboard and the one of MLServer, installed once."""
     parent = Path(os.environ.get("KSERVE_CLIENT_ENVS") or DEMO / "envs").expanduser().absolute()
-    dashboard = describe("dashboard", [ROOT / "requirements.txt"], parent)
+    ours = describe("dashboard", [ROOT / "requirements.txt"], parent)
     mlserver = describe("mlserver", [demo_models.LOCK], parent)
-    return make(dashboard), make(mlserver)
+    return make(ours), make(mlserver)
 
 
 def run_demo(wanted: Options) -> int:
@@ -62,10 +59,15 @@ def run_demo(wanted: Options) -> int:
         try:
             print("Starting MLServer and the dashboard", flush=True)
             children.append(server.start())
-            children.append(_start_dashboard(dashboard_python, wanted.port, models_file))
+            log = LOGS / "dashboard.log"
+            children.append(
+                dashboard.start(
+                    dashboard_python, wanted.port, models_file, log, KSERVE_CLIENT_BADGE="demo"
+                )
+            )
             server.wait_until_ready(children)
             # Last, since it looks at the models, and the first look should find them all.
-            _wait_for_dashboard(children, wanted.port)
+            dashboard.wait_for(children, wanted.port)
             print(_welcome(server, wanted.port), flush=True)
             _watch(*children)
         except Interrupted as stop:
@@ -98,24 +100,6 @@ def _ask_models(python: Path, models_file: Path) -> int:
     status = child.wait()
     print(child.log.read_text(), end="", flush=True)
     return status
-
-
-def _start_dashboard(python: Path, port: int, models_file: Path) -> Child:
-    command: list[str | Path] = [python, "-m", "streamlit", "run", ROOT / "app.py"]
-    command += ["--server.address", LOOPBACK, "--server.port", str(port)]
-    command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
-    command += ["--server.scriptHealthCheckEnabled", "true"]
-    variables = os.environ | {
-        "KSERVE_CLIENT_MODELS": str(models_file),
-        "KSERVE_CLIENT_BADGE": "demo",
-    }
-    return Child("The dashboard", command, LOGS / "dashboard.log", cwd=ROOT, env=variables)
-
-
-def _wait_for_dashboard(children: Sequence[Child], port: int) -> None:
-    # This one runs app.py once, so that the first person does not wait for its imports.
-    health = f"http://{LOOPBACK}:{port}/_stcore/script-health-check"
-    wait_until(lambda: answers(health), children, what="The dashboard", timeout_s=DASHBOARD_READY_S)
 
 
 def _watch(server: Child, dashboard: Child) -> NoReturn:

@@ -8,6 +8,16 @@ from scripts.model_server import ModelServer
 from scripts.problem import ScriptError
 from scripts.processes import LOOPBACK, Child, answers
 
+# What a server and a client of MLflow on this machine need not do, and must not ask a proxy for.
+SETTINGS = {
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "NO_PROXY": LOOPBACK,
+    "no_proxy": LOOPBACK,
+    "PYTHONUNBUFFERED": "1",
+}
+
 
 class MLflowServer(ModelServer):
     """A MLflow; its Python is of the environment of requirements/mlflow.txt.
@@ -18,14 +28,23 @@ class MLflowServer(ModelServer):
 
     name: ClassVar[str] = "MLflow"
 
+    @property
+    def artifacts(self) -> str:
+        """Return where the server keeps the files of the models."""
+        return str(self.models / "artifacts")
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment of the server."""
+        return variables()
+
     def launched(self) -> Child:
         """Start the process."""
         self.models.mkdir(parents=True, exist_ok=True)
         command: list[str | Path] = [self.python, "-m", "mlflow", "server"]
         command += ["--host", LOOPBACK, "--port", str(self.port), "--workers", "1"]
         command += ["--backend-store-uri", f"sqlite:///{self.models}/mlflow.db"]
-        command += ["--artifacts-destination", self.models / "artifacts"]
-        return Child(self.name, command, self.log, cwd=self.models, env=variables())
+        command += ["--artifacts-destination", self.artifacts]
+        return Child(self.name, command, self.log, cwd=self.models, env=self.variables())
 
     def is_ready(self) -> bool:
         """Return whether the server answers."""
@@ -49,11 +68,4 @@ class MLflowServer(ModelServer):
 def variables() -> dict[str, str]:
     """Return the environment: ours, without settings that a person made for another server."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW_")}
-    return inherited | {
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "GIT_PYTHON_REFRESH": "quiet",
-        "NO_PROXY": LOOPBACK,
-        "no_proxy": LOOPBACK,
-        "PYTHONUNBUFFERED": "1",
-    }
+    return inherited | SETTINGS

@@ -49,10 +49,10 @@ def parse(arguments: Sequence[str]) -> Options:
         "KSERVE_CLIENT_ENVS the folder for virtual environments.",
     )
     parser.add_argument(
-        "--port", type=_port, default=DASHBOARD_PORT, help="dashboard (default: %(default)s)"
+        "--port", type=port, default=DASHBOARD_PORT, help="dashboard (default: %(default)s)"
     )
     parser.add_argument(
-        "--server-port", type=_port, default=SERVER_PORT, help="MLServer (default: %(default)s)"
+        "--server-port", type=port, default=SERVER_PORT, help="MLServer (default: %(default)s)"
     )
     parser.add_argument(
         "--check",
@@ -64,7 +64,8 @@ def parse(arguments: Sequence[str]) -> Options:
     return Options(read.port, read.server_port, read.check)
 
 
-def _port(text: str) -> int:
+def port(text: str) -> int:
+    """Read a port; the error that argparse wants for anything else."""
     if not text.isdigit() or not 0 < int(text) <= HIGHEST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to {HIGHEST_PORT})")
     return int(text)

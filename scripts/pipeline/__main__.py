@@ -1,0 +1,144 @@
+"""Goes the road: scripts/pipeline.sh finds a Python and runs this with it."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from scripts import dashboard
+from scripts.environment import ROOT, describe, environments_folder, make
+from scripts.pipeline import options
+from scripts.pipeline.options import Options
+from scripts.pipeline.registry import Version
+from scripts.pipeline.road import Pythons, Road
+from scripts.problem import ScriptError
+from scripts.processes import LOOPBACK, Interrupted, fail_if_ended, is_taken, signals_raise
+
+WATCH_S = 0.5
+
+
+def make_environments(folder: Path, *, with_jupyterhub: bool) -> Pythons:
+    """Return the Pythons, installed once."""
+    parent = environments_folder() if os.environ.get("KSERVE_CLIENT_ENVS") else folder / "envs"
+    names = ["pipeline", "kserve", *(["jupyterhub"] if with_jupyterhub else [])]
+    locks = {name: [ROOT / "requirements" / f"{name}.txt"] for name in names}
+    locks["dashboard"] = [ROOT / "requirements.txt"]
+    made = {name: make(describe(name, lock, parent)) for name, lock in locks.items()}
+    return Pythons(made["pipeline"], made["kserve"], made["dashboard"], made.get("jupyterhub"))
+
+
+def go(wanted: Options) -> int:
+    """Go the road, to its end and back with --check, else until somebody stops it."""
+    with _only_road_here(wanted.folder):
+        if not wanted.is_check and is_taken(wanted.port):
+            raise ScriptError(
+                f"Port {wanted.port}, meant for the dashboard, is taken by another program: stop "
+                "that one, or choose another port with --port."
+            )
+        if wanted.is_fresh:
+            _forget(wanted.folder)
+        pythons = make_environments(wanted.folder, with_jupyterhub=wanted.is_jupyterhub)
+        road = Road(wanted.folder, pythons)
+        # Installing is not part of the road.
+        road.stages.began = time.monotonic()
+        try:
+            version = road.travel(is_fresh_training=wanted.is_train or wanted.is_jupyterhub)
+            print(f"{'in all':20} {road.stages.total_s:5.1f} s", flush=True)
+            if wanted.is_check:
+                return 0
+            _open_dashboard(road, wanted.port)
+            print(_welcome(road, version, wanted.port), flush=True)
+            _watch(road)
+        except Interrupted as stop:
+            print("\nStopping the road", flush=True)
+            # The way it is meant to end, so it is no failure.
+            return 0 if stop.number == signal.SIGINT else 128 + stop.number
+        finally:
+            road.stop()
+
+
+def _forget(folder: Path) -> None:
+    for name in ("store", "mlflow", "fetched", "kserve", "mlserver", "logs"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "served.json").unlink(missing_ok=True)
+
+
+def _open_dashboard(road: Road, port: int) -> None:
+    with road.stages.stage("dashboard", f"read {road.logs / 'dashboard.log'}.") as found:
+        log = road.logs / "dashboard.log"
+        child = dashboard.start(
+            road.pythons.dashboard, port, road.models_file, log, KSERVE_CLIENT_BADGE="road"
+        )
+        road.children.append(child)
+        dashboard.wait_for(road.children, port)
+        found.append(f"http://{LOOPBACK}:{port}")
+
+
+def _watch(road: Road) -> NoReturn:
+    """Watch until it ends: raise Interrupted at Ctrl-C, ScriptError when a part of it ends."""
+    while True:
+        time.sleep(WATCH_S)
+        fail_if_ended(road.children)
+
+
+def _welcome(road: Road, version: Version, port: int) -> str:
+    model = road.model
+    return f"""
+The road is open: {version.name} version {version.number} is served.
+
+  Dashboard  http://{LOOPBACK}:{port}
+  KServe     {road.kserve.url} ({model})
+  MLServer   {road.mlserver.url} ({", ".join(road.mlserver.model_names)})
+  MLflow     {road.mlflow.url if road.mlflow else ""}
+  S3         {road.store.url}
+  Files      {road.folder}
+
+Ask it as the guide does:
+
+  curl -s -H "Content-Type: application/json" -d @deploy/input_1.json \\
+      {road.kserve.url}/v2/models/{model}/infer
+
+Press Ctrl-C to stop it.
+"""
+
+
+@contextlib.contextmanager
+def _only_road_here(folder: Path) -> Iterator[None]:
+    """Hold the folder; two roads would write the same store."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "road.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ScriptError(
+                f"The road already runs in {folder}: stop it first with Ctrl-C, or choose another "
+                "folder with --folder."
+            ) from None
+        yield
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Go the road; return the exit status."""
+    wanted = options.parse(arguments)
+    try:
+        with signals_raise():
+            return go(wanted)
+    except ScriptError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The road stopped: {error.strerror}: {error.filename}.", file=sys.stderr)
+        return 1
+    except Interrupted as stop:
+        print("\nStopped", file=sys.stderr)
+        return 128 + stop.number
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,142 @@
+"""The policies of deploy/s3, enforced by a store that has AWS' IAM calls: what each key may do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from scripts import deploy
+from scripts.pipeline import programs
+from scripts.pipeline.store import ADMIN, Bucket, Key, Store
+from tests import needs
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+BUCKET = "example-ml-models"
+REGION = "ca-central-1"
+
+
+Calls = Sequence[tuple[str, dict[str, str]]]
+
+
+def asked(store: Store, key: Key, calls: Calls, *options: str) -> list[str]:
+    """Make calls with a key; return how each ended, "done" or the code of its error."""
+    said = programs.call(
+        store.python,
+        "tests.pipeline.ask_store",
+        *options,
+        variables=store.variables(key, REGION),
+        given=json.dumps(calls),
+    )
+    found: list[str] = json.loads(said)
+    return found
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Run an empty store."""
+    folder = tmp_path_factory.mktemp("store")
+    with Store(needs.pipeline_python(), folder / "data", folder / "store.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def created(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Run deploy/s3/create.sh twice, as an administrator; return what it printed each time."""
+    folder = tmp_path_factory.mktemp("deploy")
+    deploy.write(folder, deploy.read_names())
+    shims = tmp_path_factory.mktemp("bin")
+    aws = shims / "aws"
+    aws.write_text(f'#!/bin/sh\nexec "{store.python}" "{store.python.with_name("aws")}" "$@"\n')
+    aws.chmod(0o755)
+    variables = store.variables(Key(*ADMIN), REGION)
+    variables["PATH"] = f"{shims}:{os.environ['PATH']}"
+    command = ["bash", str(folder / "s3" / "create.sh")]
+    first, second = (
+        subprocess.run(
+            command, env=variables, capture_output=True, text=True, check=True, timeout=120
+        ).stdout
+        for _ in range(2)
+    )
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def bucket(created: tuple[str, str]) -> Bucket:
+    """Return the bucket with the keys that the script printed."""
+    printed = dict(line.split("=", 1) for line in created[0].splitlines())
+    mlflow, kserve = (
+        Key(printed[f"{whose}_ACCESS_KEY_ID"], printed[f"{whose}_SECRET_ACCESS_KEY"])
+        for whose in ("MLFLOW", "KSERVE")
+    )
+    return Bucket(BUCKET, "mlflow", mlflow, kserve)
+
+
+def test_the_script_prints_each_key_once(created: tuple[str, str]) -> None:
+    """Four variables the first time; a second run changes nothing and prints nothing."""
+    names = [line.partition("=")[0] for line in created[0].splitlines()]
+    assert names == [
+        "MLFLOW_ACCESS_KEY_ID",
+        "MLFLOW_SECRET_ACCESS_KEY",
+        "KSERVE_ACCESS_KEY_ID",
+        "KSERVE_SECRET_ACCESS_KEY",
+    ]
+    assert created[1] == ""
+
+
+@pytest.fixture(scope="module")
+def there(store: Store, bucket: Bucket) -> None:
+    """Put a model where MLflow would, and something of others beside it."""
+    others = [
+        ("put_object", {"Bucket": BUCKET, "Key": "other/x", "Body": "x"}),
+        ("create_bucket", {"Bucket": "others"}),
+        ("put_object", {"Bucket": "others", "Key": "x", "Body": "x"}),
+    ]
+    assert asked(store, Key(*ADMIN), others) == ["done"] * 3
+    model = [("put_object", {"Bucket": BUCKET, "Key": "mlflow/m", "Body": "model"})]
+    assert asked(store, bucket.mlflow, model) == ["done"]
+
+
+HERE = {"Bucket": BUCKET}
+# A call, and whether MLflow's key and KServe's key may make it.
+CALLS = [
+    ("list_objects_v2", HERE | {"Prefix": "mlflow/"}, True, True),
+    ("list_objects_v2", HERE, False, True),
+    ("head_bucket", HERE, False, True),
+    ("get_object", HERE | {"Key": "mlflow/m"}, True, True),
+    ("get_object", HERE | {"Key": "other/x"}, False, False),
+    ("get_object", {"Bucket": "others", "Key": "x"}, False, False),
+    ("put_object", HERE | {"Key": "mlflow/n", "Body": "n"}, True, False),
+    ("put_object", HERE | {"Key": "n", "Body": "n"}, False, False),
+    ("create_multipart_upload", HERE | {"Key": "mlflow/big"}, True, False),
+    ("delete_object", HERE | {"Key": "mlflow/n"}, True, False),
+    ("delete_object", HERE | {"Key": "other/x"}, False, False),
+    ("put_object_acl", HERE | {"Key": "mlflow/m", "ACL": "public-read"}, False, False),
+    ("create_bucket", {"Bucket": "mine"}, False, False),
+    ("delete_bucket", HERE, False, False),
+]
+
+
+@pytest.mark.parametrize("whose", ["mlflow", "kserve"])
+@pytest.mark.usefixtures("there")
+def test_a_key_may_do_what_its_policy_says(store: Store, bucket: Bucket, whose: str) -> None:
+    """And is refused, with 403, whatever else it tries."""
+    key = bucket.mlflow if whose == "mlflow" else bucket.kserve
+    found = asked(store, key, [(call, arguments) for call, arguments, _, _ in CALLS])
+    may = [mlflow if whose == "mlflow" else kserve for _, _, mlflow, kserve in CALLS]
+    # A HEAD has no body for a word: its code is the status.
+    wanted = [("done",) if one else ("AccessDenied", "403") for one in may]
+    told = [(CALLS[at], found[at]) for at in range(len(CALLS)) if found[at] not in wanted[at]]
+    assert told == []
+
+
+@pytest.mark.usefixtures("there")
+def test_nobody_gets_in_without_a_key(store: Store, bucket: Bucket) -> None:
+    """Nor with a right name and a wrong secret."""
+    listing = [("list_objects_v2", HERE | {"Prefix": "mlflow/"})]
+    stranger = Key(bucket.kserve.access, "wrong")
+    assert asked(store, stranger, listing) == ["SignatureDoesNotMatch"]
+    assert asked(store, stranger, listing, "--unsigned") == ["AccessDenied"]
