@@ -22,8 +22,11 @@ from scripts.processes import Child, Interrupted, signals_raise
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
-# MLServer 1.7.1 says it needs a Python below this one.
+# MLServer 1.7.1 says it needs a Python below this one; these environments hold it.
 MLSERVER_BELOW = (3, 13)
+WITH_MLSERVER = ("mlserver", "pipeline")
+# Holds a program in a wheel that asks for a newer Python, but runs without any.
+WITH_PROGRAMS = "chart"
 FINISHED = "finished"
 NO_ANSWER = re.compile(
     r"NewConnectionError|ConnectTimeout|ReadTimeout|ProxyError|NameResolutionError"
@@ -78,7 +81,7 @@ def environments_folder() -> Path:
 def describe(name: str, locks: Sequence[Path], parent: Path) -> Environment:
     """Return the environment `name` below `parent`, made or not."""
     base, version = Path(sys.executable), sys.version_info[:2]
-    if name == "mlserver" and version >= MLSERVER_BELOW:
+    if name in WITH_MLSERVER and version >= MLSERVER_BELOW:
         base, version = _python_for_mlserver() or (base, version)
     return Environment(name, tuple(locks), base, version, parent)
 
@@ -113,7 +116,8 @@ def _install_command(environment: Environment) -> list[str | Path]:
     command += ["--require-hashes", "--no-deps", "--no-input", "--disable-pip-version-check"]
     # Python compiles what it imports, at its first import; all else need not be.
     command += ["--no-compile", "--progress-bar", "off"]
-    if environment.name == "mlserver" and environment.version >= MLSERVER_BELOW:
+    is_too_new = environment.name in WITH_MLSERVER and environment.version >= MLSERVER_BELOW
+    if is_too_new or environment.name == WITH_PROGRAMS:
         command.append("--ignore-requires-python")
     for lock in environment.locks:
         command += ["--requirement", lock]

@@ -54,6 +54,25 @@ prepare_mlflow() {
     environment mlflow requirements/mlflow.txt || true
 }
 
+prepare_pipeline() {
+    environment pipeline requirements/pipeline.txt || true
+}
+
+prepare_jupyterhub() {
+    environment jupyterhub requirements/jupyterhub.txt || true
+}
+
+prepare_chart() {
+    environment chart requirements/chart.txt requirements/chart-mcp.txt || true
+}
+
+# A Docker Engine, and what makes a base image where no registry of images answers.
+prepare_docker() {
+    command -v docker >/dev/null && docker version >/dev/null 2>&1 && return
+    command -v dockerd >/dev/null && command -v debootstrap >/dev/null ||
+        apt_install docker.io debootstrap || true
+}
+
 logs="${XDG_CACHE_HOME:-$HOME/.cache}/kserve-client"
 mkdir -p "$logs"
 part=
@@ -71,10 +90,16 @@ case "$part" in
     *)
         prepare_curl
         prepare_chromium
+        prepare_docker
         KSERVE_CLIENT_MLSERVER_PYTHON=$(prepare_mlserver)
         KSERVE_CLIENT_KSERVE_PYTHON=$(prepare_kserve)
         KSERVE_CLIENT_MLFLOW_PYTHON=$(prepare_mlflow)
+        KSERVE_CLIENT_PIPELINE_PYTHON=$(prepare_pipeline)
+        KSERVE_CLIENT_JUPYTERHUB_PYTHON=$(prepare_jupyterhub)
+        KSERVE_CLIENT_CHART_PYTHON=$(prepare_chart)
+        export KSERVE_CLIENT_CHART_PYTHON
         export KSERVE_CLIENT_MLSERVER_PYTHON KSERVE_CLIENT_KSERVE_PYTHON KSERVE_CLIENT_MLFLOW_PYTHON
+        export KSERVE_CLIENT_PIPELINE_PYTHON KSERVE_CLIENT_JUPYTERHUB_PYTHON
         ;;
 esac
 exec "$python" -m pytest "tests${part:+/$part}" "$@"

@@ -19,6 +19,16 @@ def require(found: T | None, reason: str) -> T:
     pytest.skip(reason)
 
 
+def allowed(found: T | None, reason: str) -> T:
+    """Return what was found. Otherwise skip the test with the reason, under CI=true too.
+
+    For what a machine may forbid, such as starting a Docker Engine: no script of ours changes that.
+    """
+    if found:
+        return found
+    pytest.skip(reason)
+
+
 def mlserver_python() -> Path:
     """Return the Python of the environment that holds MLServer."""
     variable = "KSERVE_CLIENT_MLSERVER_PYTHON"
@@ -38,6 +48,27 @@ def mlflow_python() -> Path:
     variable = "KSERVE_CLIENT_MLFLOW_PYTHON"
     found = os.environ.get(variable)
     return Path(require(found, f"{variable} names no Python with MLflow: use scripts/test.sh"))
+
+
+def chart_python() -> Path:
+    """Return the Python of the environment that holds Helm, Traefik and what checks charts."""
+    variable = "KSERVE_CLIENT_CHART_PYTHON"
+    found = os.environ.get(variable)
+    return Path(require(found, f"{variable} names no Python with Helm: use scripts/test.sh"))
+
+
+def pipeline_python() -> Path:
+    """Return the Python of the environment that holds the tools of the road."""
+    variable = "KSERVE_CLIENT_PIPELINE_PYTHON"
+    found = os.environ.get(variable)
+    return Path(require(found, f"{variable} names no Python with them: use scripts/test.sh"))
+
+
+def jupyterhub_python() -> Path:
+    """Return the Python of the environment that holds JupyterHub."""
+    variable = "KSERVE_CLIENT_JUPYTERHUB_PYTHON"
+    found = os.environ.get(variable)
+    return Path(require(found, f"{variable} names no Python with JupyterHub: use scripts/test.sh"))
 
 
 def chromium() -> str:

@@ -54,6 +54,13 @@ def pins_of(lock: str) -> dict[str, set[str]]:
         ("mlserver.in", "requirements/mlserver.txt"),
         ("kserve.in", "requirements/kserve.txt"),
         ("mlflow.in", "requirements/mlflow.txt"),
+        ("pipeline.in", "requirements/pipeline.txt"),
+        ("jupyterhub.in", "requirements/jupyterhub.txt"),
+        ("chart.in", "requirements/chart.txt"),
+        ("chart-mcp.in", "requirements/chart-mcp.txt"),
+        ("image-kubernetes.in", "requirements/image-kubernetes.txt"),
+        ("image-s3.in", "requirements/image-s3.txt"),
+        ("image-dask.in", "requirements/image-dask.txt"),
     ],
 )
 def test_every_wanted_package_is_locked(listing: str, lock: str) -> None:
@@ -75,6 +82,13 @@ def test_every_dependency_of_the_package_is_locked() -> None:
         "requirements/mlserver.txt",
         "requirements/kserve.txt",
         "requirements/mlflow.txt",
+        "requirements/pipeline.txt",
+        "requirements/jupyterhub.txt",
+        "requirements/chart.txt",
+        "requirements/chart-mcp.txt",
+        "requirements/image-kubernetes.txt",
+        "requirements/image-s3.txt",
+        "requirements/image-dask.txt",
     ],
 )
 def test_every_locked_line_is_a_pin_with_a_hash(lock: str) -> None:
@@ -92,3 +106,14 @@ def test_the_tools_and_the_dashboard_agree() -> None:
     assert {name: tools[name] for name in dashboard.keys() & tools.keys()} == {
         name: dashboard[name] for name in dashboard.keys() & tools.keys()
     }
+
+
+@pytest.mark.parametrize("extra", ["kubernetes", "s3", "dask"])
+def test_an_extra_of_the_image_changes_nothing_of_the_core(extra: str) -> None:
+    """It is installed on top of requirements.txt, so what both hold has one version."""
+    core, more = (pins_of(lock) for lock in ("requirements.txt", f"requirements/image-{extra}.txt"))
+    both = core.keys() & more.keys()
+    assert both
+    # A condition may stand behind a version: which Pythons need the package at all.
+    versions = {name: {one.split(" ;")[0] for one in more[name]} for name in both}
+    assert versions == {name: {one.split(" ;")[0] for one in core[name]} for name in both}

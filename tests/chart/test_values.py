@@ -1,0 +1,372 @@
+"""What each value does, and that the table of the README, the schema and the settings know them all."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+import yaml
+from streamlit import config
+
+from dashboard.settings import Settings
+from scripts import chart_values
+from tests.chart.engines import CHART, ROOT, Engines, Object, Rendered, Values
+
+IMAGE = {"image": {"repository": "registry.example.org/dash"}}
+# Settings that the chart sets by itself: the rest are values below `dashboard`, by the same names.
+OWN_SETTINGS = {"models", "jobs_folder"}
+
+
+def test_the_table_is_the_one_of_the_values() -> None:
+    """`python -m scripts.chart_values` was run."""
+    assert chart_values.run(["--check"]) == 0
+
+
+def leaves(content: Any, above: str = "") -> list[str]:
+    """The paths of all values: a mapping whose keys have comments of their own is no value itself."""
+    if isinstance(content, dict) and content and above not in WHOLE:
+        return [
+            path
+            for name, inner in content.items()
+            for path in leaves(inner, f"{above}.{name}".strip("."))
+        ]
+    return [above]
+
+
+# Mappings that are set as a whole.
+WHOLE = {"resources", "podSecurityContext", "securityContext", "grafanaDashboard.labels"}
+
+
+def test_every_value_says_what_it_means() -> None:
+    """A comment above it, which becomes its line of the table."""
+    text = (CHART / "values.yaml").read_text()
+    documented = [one.path for one in chart_values.values(text)]
+    own_name = {"nameOverride"}  # the heading of the file stands above it, too
+    assert set(documented) | own_name == set(leaves(yaml.safe_load(text)))
+    assert len(documented) == len(set(documented))
+    assert all(one.meaning.endswith(".") for one in chart_values.values(text))
+
+
+def schema_leaves(schema: Any, above: str = "") -> list[str]:
+    if schema.get("properties") and above not in WHOLE:
+        return [
+            path
+            for name, inner in schema["properties"].items()
+            for path in schema_leaves(inner, f"{above}.{name}".strip("."))
+        ]
+    return [above]
+
+
+def test_the_schema_knows_the_same_values() -> None:
+    """No key that the schema refuses, none that it takes and nobody reads."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    ours = set(leaves(yaml.safe_load((CHART / "values.yaml").read_text())))
+    # Helm hands `global` to every chart.
+    assert set(schema_leaves(schema)) - {"global"} == ours
+
+
+def test_every_value_is_read() -> None:
+    """A value that no template reads would be accepted and thrown away."""
+    texts = [path.read_text() for path in (CHART / "templates").rglob("*.*")]
+    joined = "\n".join(texts)
+    for path in leaves(yaml.safe_load((CHART / "values.yaml").read_text())):
+        if path.startswith("dashboard."):
+            continue  # read all together; the tests below see each
+        assert path.rpartition(".")[2] in joined, path
+
+
+def test_every_setting_of_the_dashboard_has_a_value(helm: Engines) -> None:
+    """By the name it has there, and none is set that the dashboard does not read."""
+    given = yaml.safe_load((CHART / "values.yaml").read_text())["dashboard"]
+    values = {**given, "badge": "a", "sources": "b", "largestRows": 7}
+    content = {"dashboard": values, "models": {"content": "version: 1"}}
+    found = helm.render({**IMAGE, **content}).settings()
+    names = {name.removeprefix("KSERVE_CLIENT_").lower() for name in found if name[0] == "K"}
+    assert names == set(Settings.model_fields)
+    assert set(Settings.model_fields) - OWN_SETTINGS == {snake(name) for name in given}
+
+
+def snake(name: str) -> str:
+    return re.sub("([A-Z])", r"_\1", name).lower()
+
+
+def test_the_usual_values_are_those_of_the_dashboard(examples: dict[str, Rendered]) -> None:
+    """Who installs the chart gets what who starts it by hand gets."""
+    given = examples["minimal"].settings()
+    for name, field in Settings.model_fields.items():
+        if name not in OWN_SETTINGS:
+            usual = "" if field.default is None else field.default
+            text = given.get(f"KSERVE_CLIENT_{name.upper()}", "")
+            assert type(usual)(text) == usual, name
+
+
+def test_the_chart_is_made_for_this_version() -> None:
+    """The image's tag is the version of the package."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == version
+
+
+def test_options_of_streamlit_become_its_variables(helm: Engines) -> None:
+    """Every option there is gets the name that Streamlit reads."""
+    config.get_config_options()
+    templates = config._config_options_template
+    wanted = {name: option.env_var for name, option in templates.items()}
+    for name in ("server.baseUrlPath", "server.port", "server.cookieSecret"):
+        del wanted[name]  # the chart sets them itself
+    tree: dict[str, Any] = {}
+    for name in wanted:
+        place = tree
+        *sections, last = name.split(".")
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[last] = "x"
+    assert len(wanted) > 300
+    found = helm.render({**IMAGE, "streamlit": tree}).settings()
+    assert {found[variable] for variable in wanted.values()} == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(500, "500"), (2_000_000, "2000000"), (0.5, "0.5"), (True, "true"), (["a", "b"], "a b")],
+)
+def test_options_of_streamlit_keep_their_values(helm: Engines, value: object, text: str) -> None:
+    """Helm's large numbers are not written 2e+06, and a list is what Streamlit splits at spaces."""
+    found = helm.render({**IMAGE, "streamlit": {"server": {"maxUploadSize": value}}}).settings()
+    assert found["STREAMLIT_SERVER_MAX_UPLOAD_SIZE"] == text
+
+
+def test_the_sub_path_goes_everywhere(examples: dict[str, Rendered], helm: Engines) -> None:
+    """Server, probes, route, redirect, cookie, metrics and the test pod agree on it."""
+    release = examples["sub-path-traefik"]
+    assert release.settings()["STREAMLIT_SERVER_BASE_URL_PATH"] == "ml/dash"
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert release.container()[probe]["httpGet"] == {
+            "path": "/ml/dash/_stcore/health",
+            "port": "http",
+        }
+    slash, metrics, page = release.one("HTTPRoute")["spec"]["rules"]
+    assert slash["matches"] == [{"path": {"type": "Exact", "value": "/ml/dash"}}]
+    assert replaced(slash) == "/ml/dash/"
+    assert metrics["matches"] == [{"path": {"type": "Exact", "value": "/ml/dash/_stcore/metrics"}}]
+    assert replaced(metrics) == "/ml/dash/"
+    assert page["matches"] == [{"path": {"type": "PathPrefix", "value": "/ml/dash"}}]
+    (service,) = release.one("TraefikService")["spec"]["weighted"]["services"]
+    assert service["sticky"]["cookie"] == {
+        "name": "kserve-client-replica",
+        "httpOnly": True,
+        "secure": False,
+        "sameSite": "lax",
+        "path": "/ml/dash",
+    }
+    assert release.one("Pod")["spec"]["containers"][0]["args"] == [
+        "check",
+        "http://dash-kserve-client:80/ml/dash",
+    ]
+    watched = helm.render({**IMAGE, "baseUrlPath": "x", "serviceMonitor": {"enabled": True}})
+    assert watched.one("ServiceMonitor")["spec"]["endpoints"][0]["path"] == "/x/_stcore/metrics"
+
+
+def replaced(rule: Object) -> str:
+    (one,) = rule["filters"]
+    assert one["requestRedirect"]["statusCode"] == 302  # a browser would remember 301 for ever
+    return str(one["requestRedirect"]["path"]["replaceFullPath"])
+
+
+def test_without_a_sub_path_the_whole_host_is_the_dashboards(examples: dict[str, Rendered]) -> None:
+    """Probes and route begin at the root, and there is nothing to redirect but the metrics."""
+    release = examples["session-persistence"]
+    assert release.settings()["STREAMLIT_SERVER_BASE_URL_PATH"] == ""
+    assert release.container()["livenessProbe"]["httpGet"]["path"] == "/_stcore/health"
+    metrics, page = release.one("HTTPRoute")["spec"]["rules"]
+    assert replaced(metrics) == "/"
+    assert page["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    assert page["sessionPersistence"] == {
+        "type": "Cookie",
+        "sessionName": "dash",
+        "cookieConfig": {"lifetimeType": "Session"},
+    }
+
+
+def test_a_role_where_the_models_file_looks(examples: dict[str, Rendered]) -> None:
+    """And nowhere else: the namespaces are those of the models file."""
+    release = examples["sub-path-traefik"]
+    for kind in ("Role", "RoleBinding"):
+        assert [one["metadata"]["namespace"] for one in release.all(kind)] == ["flowers", "houses"]
+    assert [one["rules"] for one in release.all("Role")] == [RULES, RULES]
+    assert release.all("ClusterRole") == []
+    pod = release.one("Deployment")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is True
+
+
+RULES = [
+    {
+        "apiGroups": ["serving.kserve.io"],
+        "resources": ["inferenceservices"],
+        "verbs": ["get", "list", "watch"],
+    }
+]
+
+
+def test_two_releases_may_look_into_one_namespace(helm: Engines) -> None:
+    """Their Roles there have different names, since Helm takes over no object of another release."""
+    rbac = {**IMAGE, "rbac": {"namespaces": ["flowers"]}}
+    one, other = (helm.render(rbac, name=name).one("Role") for name in ("dash", "dash-next"))
+    assert one["metadata"]["name"] == "dashboards-dash-kserve-client"
+    assert other["metadata"]["name"] == "dashboards-dash-next-kserve-client"
+
+
+def test_no_token_for_who_asks_nothing(examples: dict[str, Rendered]) -> None:
+    """Without discovery there is no Role, and the pods get no token of the cluster."""
+    release = examples["minimal"]
+    assert [*release.all("Role"), *release.all("ClusterRole")] == []
+    pod = release.one("Deployment")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert release.one("ServiceAccount")["automountServiceAccountToken"] is False
+
+
+def test_a_kubeconfig_needs_no_role(helm: Engines) -> None:
+    """Another cluster is asked with another account."""
+    content = "kubernetes: {namespaces: [flowers], kubeconfig: /etc/kubeconfig}"
+    release = helm.render({**IMAGE, "models": {"content": content}})
+    pod = release.one("Deployment")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_the_models_file_stays_as_it_is_written(helm: Engines) -> None:
+    """Comments, words that YAML 1.1 takes for truth values, long numbers: nothing reads and writes it."""
+    content = "version: 1  # ours\nmodels:\n  a: {labels: [no, yes], id: 12345678901234567890}\n"
+    release = helm.render({**IMAGE, "models": {"content": content}})
+    (stored,) = (
+        one for one in release.all("ConfigMap") if one["metadata"]["name"].endswith("-models")
+    )
+    assert stored["data"] == {"models.yaml": content}
+    assert release.settings()["KSERVE_CLIENT_MODELS"] == "/etc/kserve-client/models.yaml"
+
+
+def test_a_change_of_the_models_file_restarts_nothing(helm: Engines) -> None:
+    """A change of a setting does."""
+    assert template(helm, {"models": {"content": "version: 1"}}) == template(
+        helm, {"models": {"content": "version: 1\nmodels: {}"}}
+    )
+    assert template(helm, {"dashboard": {"badge": "a"}}) != template(
+        helm, {"dashboard": {"badge": "b"}}
+    )
+
+
+def template(helm: Engines, values: Values) -> Any:
+    return helm.render({**IMAGE, **values}).one("Deployment")["spec"]["template"]
+
+
+def test_a_volume_for_one_pod_is_never_held_by_two(examples: dict[str, Rendered]) -> None:
+    """The old pod goes before the new one comes; with a volume for many it is the other way round."""
+    assert strategy(examples["one-with-volume"]) == {"type": "Recreate"}
+    rolling = {"maxUnavailable": 0, "maxSurge": 1}
+    for name in ("minimal", "hardly-anything"):
+        assert strategy(examples[name]) == {"type": "RollingUpdate", "rollingUpdate": rolling}
+
+
+def strategy(release: Rendered) -> Any:
+    return release.one("Deployment")["spec"]["strategy"]
+
+
+def test_the_jobs_have_a_place(examples: dict[str, Rendered]) -> None:
+    """A claim of ours, one of theirs, or scratch space."""
+    places = {
+        "one-with-volume": {"persistentVolumeClaim": {"claimName": "dash-kserve-client-jobs"}},
+        "hardly-anything": {"persistentVolumeClaim": {"claimName": "shared-jobs"}},
+        "minimal": {"emptyDir": {"sizeLimit": "4Gi"}},
+    }
+    for name, place in places.items():
+        release = examples[name]
+        volumes = release.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+        (found,) = (one for one in volumes if one.pop("name", "") == "jobs")
+        assert found == place
+        assert release.settings()["KSERVE_CLIENT_JOBS_FOLDER"] == "/var/lib/kserve-client/jobs"
+    claim = examples["one-with-volume"].one("PersistentVolumeClaim")
+    assert claim["spec"]["resources"] == {"requests": {"storage": "50Gi"}}
+    assert claim["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert examples["hardly-anything"].all("PersistentVolumeClaim") == []
+
+
+def test_clouds_credentials_are_out_of_reach(examples: dict[str, Rendered]) -> None:
+    """A model's address can't be that of the metadata service, wherever else it may be."""
+    dns, anywhere = examples["minimal"].one("NetworkPolicy")["spec"]["egress"]
+    assert {one["port"] for one in dns["ports"]} == {53}
+    assert anywhere["to"] == [
+        {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}},
+        {"ipBlock": {"cidr": "::/0"}},
+    ]
+
+
+def test_only_the_named_ways_stay_open(examples: dict[str, Rendered]) -> None:
+    """With egress rules and sources of one's own, nothing else passes but DNS and `helm test`."""
+    spec = examples["session-persistence"].one("NetworkPolicy")["spec"]
+    assert len(spec["egress"]) == 3
+    (ingress,) = spec["ingress"]
+    gateways, test = ingress["from"]
+    assert gateways == {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}
+    }
+    assert test["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
+
+
+def test_the_budget_is_only_for_several(examples: dict[str, Rendered]) -> None:
+    """One replica with a budget would keep its node from being drained for ever."""
+    assert examples["minimal"].all("PodDisruptionBudget") == []
+    assert examples["sub-path-traefik"].one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+
+
+def test_replicas_are_the_autoscalers(examples: dict[str, Rendered]) -> None:
+    """Where it decides, the Deployment says no number that each upgrade would set again."""
+    release = examples["session-persistence"]
+    assert "replicas" not in release.one("Deployment")["spec"]
+    scaler = release.one("HorizontalPodAutoscaler")["spec"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (2, 5)
+    assert scaler["scaleTargetRef"]["name"] == "dash-kserve-client"
+
+
+def test_cookies_are_signed_with_one_key(examples: dict[str, Rendered]) -> None:
+    """By reference, never by value."""
+    assert examples["sub-path-traefik"].container()["env"] == [
+        {
+            "name": "STREAMLIT_SERVER_COOKIE_SECRET",
+            "valueFrom": {"secretKeyRef": {"name": "dashboard-cookies", "key": "cookie-secret"}},
+        }
+    ]
+
+
+def test_alerts_and_pictures_look_at_metrics_that_there_are(examples: dict[str, Rendered]) -> None:
+    """Names as Streamlit 1.67 exposes them; tests/chart/test_gateway.py asks a running one."""
+    release = examples["session-persistence"]
+    rules = json.dumps(release.one("PrometheusRule")["spec"])
+    (picture,) = (
+        one["data"]
+        for one in release.all("ConfigMap")
+        if one["metadata"]["name"].endswith("-grafana")
+    )
+    (text,) = picture.values()
+    panels = json.loads(text)["panels"]
+    assert [one["title"] for one in panels] == [
+        "Replicas that answer",
+        "Open sessions",
+        "Sessions per minute by event",
+        "Mean length of a session (s)",
+    ]
+    for found in (rules, text):
+        assert 'namespace=\\"dashboards\\",service=\\"dash-kserve-client\\"' in found
+    assert "RELEASE_" not in text
+
+
+def test_the_notes_say_how_to_get_there(examples: dict[str, Rendered]) -> None:
+    """The address, what is lost with a pod, and what to try."""
+    notes = examples["sub-path-traefik"].notes
+    assert "answers below /ml/dash of models.example.org" in notes
+    assert "system:serviceaccount:dashboards:dash-kserve-client" in notes
+    assert "a browser comes back on another one" in notes.replace("the browser", "a browser")
+    assert "port-forward service/dash-kserve-client 8501:80" in examples["minimal"].notes
+    assert "--set-file models.content=models.yaml" in examples["minimal"].notes
+    assert "experimental channel" in examples["session-persistence"].notes
+    assert "bind get, list and watch" in examples["hardly-anything"].notes
