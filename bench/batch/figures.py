@@ -14,6 +14,7 @@ TRITON_GRPC = "tritonclient, gRPC"
 INFER = "mlserver infer"
 OWN = (COMMAND, WITH_JOB, LIBRARY)
 AT_ONCE = (1, 4, 16, 64)
+WORKERS = (1, 2, 4)
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,19 @@ class Wanted:
 
 
 WANTED = (
-    Wanted("to_limit", f"rows/s: {COMMAND} / {LIMIT}", least=0.5),
+    Wanted("to_limit", f"rows/s: {LIBRARY} / {LIMIT}", least=0.5),
     Wanted("to_infer", f"rows/s: {COMMAND} / {INFER}", least=100),
     Wanted("to_requests", f"rows/s: {COMMAND} / {REQUESTS}", least=5),
-    Wanted("to_triton", f"rows/s: {COMMAND} / tritonclient in its best mode", over=1),
+    Wanted("to_triton", f"rows/s: {LIBRARY} / tritonclient in its best mode", over=1),
     Wanted("memory_growth", "peak memory: ten times the rows / the rows", most=1.2),
     Wanted("memory_mib", "peak memory: ten times the rows", most=500, unit="MiB"),
     *(
         Wanted(f"at_once_{count}", f"{count} requests of 200 ms at once: part of linear", least=0.9)
         for count in AT_ONCE[1:]
+    ),
+    *(
+        Wanted(f"workers_{count}", f"{count} Dask workers: part of linear", least=0.8)
+        for count in WORKERS[1:]
     ),
     Wanted("with_faults", "rows/s: 1 % of requests answered with 503 / none", least=0.85),
     Wanted("same_with_faults", "results with faults that are byte for byte the same", least=1),
@@ -65,8 +70,8 @@ class Sizes:
 
     `rows` of the table our side and the limit get, `peer_rows` the others, `infer_rows` the slowest of them, and
     `memory_rows` those whose memory is compared. `turns` is how many requests one after the other each of
-    AT_ONCE makes; one request of `fault_every` is answered with 503. `modes` is how many ways to run
-    tritonclient are tried, None for all.
+    AT_ONCE makes, `worker_turns` each of the workers; one request of `fault_every` is answered with
+    503. `modes` is how many ways to run tritonclient are tried, None for all.
     """
 
     rows: int = 2_000_000
@@ -74,10 +79,13 @@ class Sizes:
     infer_rows: int = 2_000
     memory_rows: tuple[int, int] = (1_000_000, 10_000_000)
     turns: int = 25
+    worker_turns: int = 20
     fault_every: int = 100
     modes: int | None = None
 
 
 FULL = Sizes()
 # One request in a hundred would be none of so few.
-QUICK = Sizes(100_000, 20_000, 200, (50_000, 500_000), turns=3, fault_every=8, modes=1)
+QUICK = Sizes(
+    100_000, 20_000, 200, (50_000, 500_000), turns=3, worker_turns=4, fault_every=8, modes=1
+)

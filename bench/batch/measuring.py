@@ -6,14 +6,14 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
 from statistics import median
 
-from bench.batch import model, table
+from bench.batch import cluster, model, table
 from bench.batch.figures import (
     AT_ONCE,
     COMMAND,
@@ -26,6 +26,7 @@ from bench.batch.figures import (
     TRITON_GRPC,
     TRITON_HTTP,
     WITH_JOB,
+    WORKERS,
     Sizes,
 )
 from bench.batch.programs import (
@@ -215,9 +216,11 @@ def _predictions(scored: Path) -> list[str]:
 def _ratios(results: Batch) -> None:
     limit = results.fastest([f"{LIMIT}, {sockets}" for sockets in REPLAY_SOCKETS])
     triton = results.fastest([TRITON_HTTP, TRITON_GRPC])
-    others = {"to_limit": limit, "to_infer": INFER, "to_requests": REQUESTS, "to_triton": triton}
-    for key, other in others.items():
-        _set(results, key, results.ratio(COMMAND, other) if other else None)
+    # Neither the limit nor tritonclient starts a Python on its clock.
+    for key, other in {"to_limit": limit, "to_triton": triton}.items():
+        _set(results, key, results.ratio(LIBRARY, other) if other else None)
+    for key, other in {"to_infer": INFER, "to_requests": REQUESTS}.items():
+        _set(results, key, results.ratio(COMMAND, other))
     results.modes[LIMIT] = str(limit)
 
 
@@ -275,7 +278,11 @@ def _at_once(results: Batch, sizes: Sizes, place: Path) -> None:
         for count in AT_ONCE:
             with results.noting(f"{count} requests at once"):
                 results.at_once[count] = _waited(models, place, count, sizes.turns)
-    _scaling(results)
+        for count in WORKERS:
+            with results.noting(f"{count} Dask workers"):
+                results.workers[count] = cluster.sample(models, count, sizes.worker_turns, place)
+    _scaling(results.at_once, "at_once", results)
+    _scaling(results.workers, "workers", results)
 
 
 def _waited(models: Path, place: Path, count: int, turns: int) -> Sample:
@@ -286,9 +293,8 @@ def _waited(models: Path, place: Path, count: int, turns: int) -> Sample:
     return Sample.of(ran, rows, by_own_clock=True)
 
 
-def _scaling(results: Batch) -> None:
-    alone = results.at_once.get(1)
-    for count in AT_ONCE[1:]:
-        if alone and count in results.at_once:
-            part = results.at_once[count].rows_per_s / (count * alone.rows_per_s)
-            results.values[f"at_once_{count}"] = part
+def _scaling(samples: Mapping[int, Sample], name: str, results: Batch) -> None:
+    alone = samples.get(1)
+    for count, found in samples.items():
+        if alone and count > 1:
+            results.values[f"{name}_{count}"] = found.rows_per_s / (count * alone.rows_per_s)

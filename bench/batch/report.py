@@ -49,6 +49,8 @@ def _rest(results: Batch) -> Iterator[str]:
         yield f"{rows:,} rows: {peak:.0f} MiB at most"
     for count, sample in results.at_once.items():
         yield f"{count} at once, answered after 200 ms: {sample.rows_per_s:,.0f} rows/s"
+    for count, sample in results.workers.items():
+        yield f"{count} Dask workers, answered after 200 ms: {sample.rows_per_s:,.0f} rows/s"
     for kind, samples in results.through_proxy.items():
         rate = median(sample.rows_per_s for sample in samples)
         yield f"through a proxy, {kind}: {rate:,.0f} rows/s"

@@ -50,6 +50,7 @@ class Batch:
     notes: list[str] = field(default_factory=list)
     peaks_mib: dict[int, float] = field(default_factory=dict)
     at_once: dict[int, Sample] = field(default_factory=dict)
+    workers: dict[int, Sample] = field(default_factory=dict)
     through_proxy: dict[str, list[Sample]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     load: list[float] = field(default_factory=list)
