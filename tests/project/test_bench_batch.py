@@ -68,7 +68,7 @@ def test_every_figure_that_falls_short_is_named() -> None:
     found.values |= {"memory_growth": 1.2, "memory_mib": 500.5}
     shortfalls = found.shortfalls()
     assert shortfalls[0] == "a side: it ended"
-    assert "rows/s: kserve-client score / replay limit was not measured" in shortfalls
+    assert "rows/s: kserve_client as a library / replay limit was not measured" in shortfalls
     assert "rows/s: kserve-client score / mlserver infer is 0.1, not >= 100" in shortfalls
     assert "peak memory: ten times the rows is 500.5, not <= 500 MiB" in shortfalls
     assert not [one for one in shortfalls if one.startswith("peak memory: ten times the rows /")]
