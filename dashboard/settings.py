@@ -44,6 +44,14 @@ class Settings(BaseSettings):
     largest_columns: int = Field(
         default=20_000, ge=1, description="The most columns a table may have."
     )
+    dask_scheduler: str = Field(
+        default="", description="Where large batch jobs are sent, such as tcp://scheduler:8786."
+    )
+    dask_from_mb: int = Field(
+        default=100,
+        ge=0,
+        description="Tables of this size and more, in such megabytes, are scored there.",
+    )
 
 
 @cache

@@ -32,7 +32,8 @@ def _progress(view: JobView) -> None:
     now = view.progress
     done = view.counts.done if now is None else now.rows_done
     share = done / view.rows_total if view.rows_total else 0.0
-    st.progress(min(share, 1.0), text=literal(f"{_state(view)} · {_counted(view, done)}"))
+    words = f"{_state(view)} · {_counted(view, done)}{_place(view)}"
+    st.progress(min(share, 1.0), text=literal(words))
     facts = _facts(view, now)
     if facts:
         st.markdown(" · ".join(facts))
@@ -52,6 +53,10 @@ def _counted(view: JobView, done: int) -> str:
     total = "" if view.rows_total is None else f" of {view.rows_total:,}"
     failed = view.counts.failed if view.progress is None else view.progress.failed
     return f"{done:,}{total} rows" + (f" · {failed:,} failed" if failed else "")
+
+
+def _place(view: JobView) -> str:
+    return " · on the cluster" if view.state == "running" and view.where == "cluster" else ""
 
 
 def _facts(view: JobView, now: Progress | None) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dashboard.jobs.folder import put
-from dashboard.jobs.view import State
+from dashboard.jobs.view import State, Where
 from kserve_client.scoring import ScoreOptions
 from kserve_client.scoring.job import Counts, Figures
 from kserve_client.scoring.job import Options as JobOptions
@@ -27,7 +27,8 @@ class Card(BaseModel):
     """A job of the dashboard. Times are UTC.
 
     `source` is the name of a table that the settings offer, `file` the name of an upload in the
-    folder of the job; one of the two is "". `task` is what is done, or was done last.
+    folder of the job; one of the two is "". `task` is what is done, or was done last; `where` is None
+    until that is chosen.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -43,6 +44,7 @@ class Card(BaseModel):
     max_failures: int | None = None
     patience_s: float = 60.0
     task: Task = "score"
+    where: Where | None = None
     state: State = "waiting"
     reason: str = ""
     counts: Counts = Counts()

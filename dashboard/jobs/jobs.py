@@ -21,6 +21,7 @@ from dashboard.jobs.ending import close_at_end
 from dashboard.jobs.folder import PRIVATE_FOLDER, Folder
 from dashboard.jobs.line import Line
 from dashboard.jobs.offered import Offered
+from dashboard.jobs.places import Places
 from dashboard.jobs.shelf import Shelf
 from dashboard.jobs.uploads import Uploads
 from dashboard.jobs.view import (
@@ -43,6 +44,7 @@ from kserve_client.scoring.sources import Limits, Location
 
 OpenModel = Callable[[str], Model]
 CLOSE_WITHIN_S = 2.0
+LET_GO_WITHIN_S = 2.0
 # Jobs of other processes are looked at this often, whether somebody still has them.
 LOOK_S = 15.0
 UNATTENDED = "waits for a process of the dashboard to take it up"
@@ -65,6 +67,7 @@ class Jobs:
         self._uploads = Uploads(self._folder, settings.largest_upload_mb)
         self._shelf = Shelf(self._folder)
         self._line = Line(settings.jobs_at_once)
+        self._places = Places(settings.dask_scheduler, settings.dask_from_mb)
         self._models: dict[str, Model] = {}
         self._open_model: OpenModel | None = None
         self._asking = threading.RLock()
@@ -304,6 +307,9 @@ class Jobs:
     def _take_up(self, job_id: str, states: tuple[State, ...], task: Task | None = None) -> None:
         """Have a job that nobody has, if it is still in one of these states."""
         self._check_open()
+        work = self._line.get(job_id)
+        if work is not None:  # it has noted its end, and lets go of the job any moment
+            work.wait(LET_GO_WITHIN_S)
         held = self._held(job_id)
         if held is None:
             return
@@ -338,6 +344,7 @@ class Jobs:
             partial(self._options, card),
             self._shelf.put,
             self._ended,
+            self._places,
         )
         work = Work(card, folder, held, means)
         self._line.join(work)
@@ -416,6 +423,7 @@ class Jobs:
             is_here=work is not None,
             is_retry=card.task == "retry",
             ahead=0 if work is None else self._line.ahead(work),
+            where=card.where or "here",
         )
 
     def _sweep(self) -> None:

@@ -13,6 +13,7 @@ from kserve_client.scoring.job import Counts, Figures
 from kserve_client.scoring.progress import Progress
 
 State = Literal["waiting", "running", "paused", "stopped", "cancelled", "finished", "damaged"]
+Where = Literal["here", "cluster"]
 # States in which nothing happens any more unless somebody asks for it.
 OVER: frozenset[State] = frozenset({"stopped", "cancelled", "finished", "damaged"})
 RECENT_ERRORS = 20
@@ -59,7 +60,8 @@ class JobView:
     (every row is dealt with), damaged (it can only be deleted). `model_name` is the one in the
     catalog. `rows_total` is None until somebody knows. `progress` is that of the run under way in this
     process, else None; `is_here` says whether this process has the job. `ahead` is how many jobs of
-    this process are before one that waits. Times are UTC.
+    this process are before one that waits. `where` says who does the rows: this process (or the one
+    that has the job), or a Dask cluster. Times are UTC.
     """
 
     id: str
@@ -77,6 +79,7 @@ class JobView:
     is_here: bool
     is_retry: bool = False
     ahead: int = 0
+    where: Where = "here"
 
     @property
     def is_over(self) -> bool:

@@ -17,11 +17,20 @@ import orjson
 
 from dashboard.jobs.card import Card
 from dashboard.jobs.folder import put
-from dashboard.jobs.view import RECENT_ERRORS, State
+from dashboard.jobs.places import Places
+from dashboard.jobs.view import RECENT_ERRORS, State, Where
 from kserve_client.errors import KServeClientError
 from kserve_client.model import Model
-from kserve_client.scoring import ScoreOptions, Wishes, facts_of, retry_failed, run_job
-from kserve_client.scoring.job import Counts, Facts, Job, ModelFacts, deciding
+from kserve_client.scoring import (
+    ScoreOptions,
+    Wishes,
+    facts_of,
+    retry_failed,
+    retry_on_dask,
+    run_job,
+    score_on_dask,
+)
+from kserve_client.scoring.job import Counts, Facts, Job, ModelFacts, WrittenPart, deciding
 from kserve_client.scoring.job.lock import FileLock
 from kserve_client.scoring.progress import Progress, Summary
 from kserve_client.scoring.rows import Scored
@@ -51,6 +60,7 @@ class Means:
     options: Callable[[], ScoreOptions]
     note: Callable[[Card], Card]
     ended: Callable[[Work], None]
+    places: Places
 
 
 class WatchedJob(Job):
@@ -65,6 +75,15 @@ class WatchedJob(Job):
     def replace(self, chunk: Scored) -> Scored:
         """Put a chunk in the place of what was, and tell of what failed again."""
         return self._told(super().replace(chunk))
+
+    def record_part(self, written: WrittenPart) -> bool:
+        """Keep a part that a worker wrote, and tell of what failed in it."""
+        is_new = super().record_part(written)
+        if is_new and written.part.failed:
+            self.flush()
+            for chunk in self.scored(written.part.start, written.part.stop, is_partial=True):
+                self._told(chunk)
+        return is_new
 
     def _told(self, chunk: Scored) -> Scored:
         for at in sorted(chunk.errors)[-RECENT_ERRORS:]:
@@ -184,7 +203,8 @@ class Work:
         except KServeClientError as error:
             return "stopped", " ".join(str(error).split())
         except OSError as error:
-            return "stopped", f"the disk said no: {error.strerror or error}"
+            who = "the cluster or the disk" if self.card.where == "cluster" else "the disk"
+            return "stopped", f"{who} said no: {error.strerror or error}"
         except Exception:  # a bug must end the job too, and stay visible in the log
             if self._ending.is_set():
                 raise ProcessEnds from None
@@ -207,18 +227,56 @@ class Work:
         self._check_end()
         with self._opened(facts) as job:
             job.check(facts)
-            heard = self._hearing(job)
-            summary = run_job(job, model, source, options, wishes=self._wishes, on_progress=heard)
-            return self._settled(job, summary)
+            return self._settled(job, self._scored(job, model, source, options))
+
+    def _scored(
+        self, job: WatchedJob, model: Model, source: Location, options: ScoreOptions
+    ) -> Summary:
+        heard = self._hearing(job)
+        if self._first_place(job, source, options) == "here":
+            return run_job(job, model, source, options, wishes=self._wishes, on_progress=heard)
+        return score_on_dask(
+            job,
+            model,
+            source,
+            options,
+            cluster=self._means.places.cluster,
+            wishes=self._wishes,
+            on_progress=heard,
+        )
 
     def _retried(self, model: Model, options: ScoreOptions) -> tuple[State, str]:
         """Send what failed again: the cells are in the job, so its table may be gone by now."""
         with WatchedJob.open(self.folder / JOB) as job:
             job.check(_facts_now(job.manifest.facts, model))
             self.failures.clear()
-            heard = self._hearing(job)
-            summary = retry_failed(job, model, options, wishes=self._wishes, on_progress=heard)
-            return self._settled(job, summary)
+            return self._settled(job, self._scored_again(job, model, options))
+
+    def _scored_again(self, job: WatchedJob, model: Model, options: ScoreOptions) -> Summary:
+        heard = self._hearing(job)
+        if self._placed(self._means.places.next(self.card.where)) == "here":
+            return retry_failed(job, model, options, wishes=self._wishes, on_progress=heard)
+        return retry_on_dask(
+            job,
+            model,
+            options,
+            cluster=self._means.places.cluster,
+            wishes=self._wishes,
+            on_progress=heard,
+        )
+
+    def _first_place(self, job: Job, source: Location, options: ScoreOptions) -> Where:
+        """Where it begins, or goes on when it has begun somewhere."""
+        places = self._means.places
+        if self.card.where is not None:
+            return self._placed(places.next(self.card.where))
+        return self._placed(places.first(job.manifest.facts.input, source, options.reading))
+
+    def _placed(self, where: Where) -> Where:
+        """Keep the place, so that whoever takes the job up goes on there."""
+        if where != self.card.where:
+            self.note(where=where)
+        return where
 
     def _opened(self, facts: Facts) -> WatchedJob:
         folder = self.folder / JOB

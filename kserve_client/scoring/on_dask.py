@@ -137,9 +137,11 @@ def retry_on_dask(
 ) -> Summary:
     """Have the rows of a job that failed or were skipped sent once more by the workers.
 
-    The rows travel in the tasks, a chunk in each. Raises as `score_on_dask` does.
+    The rows travel in the tasks, a chunk in each; the source may be gone. Raises as `score_on_dask`
+    does.
     """
     spec = _spec(job, model, job.manifest.facts.input.location, options, token)
+    spec = replace(spec, fingerprint={})
     with _connected(cluster.scheduler) as client:
         sends = _RemoteStep(client, spec.sealed())
         return retry_failed(job, model, options, wishes=wishes, on_progress=on_progress, step=sends)

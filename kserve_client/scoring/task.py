@@ -59,6 +59,7 @@ class Spec:
     """What a worker must know of a run.
 
     The endpoint says how to get in by naming a variable or a file, which the worker reads itself.
+    `fingerprint` is that of the source, {} for a run that does not read it.
     Secrets that do travel: `token`, the bearer token of one call, and the storage options of
     reading and writing.
     """
@@ -225,6 +226,8 @@ def _check_job(spec: Spec) -> None:
 
 def _check_source(spec: Spec) -> None:
     """The same for the table; of a path only the size is compared, its hash takes long."""
+    if not spec.fingerprint:
+        return
     before = Fingerprint.of_json(dict(spec.fingerprint))
     try:
         now = (

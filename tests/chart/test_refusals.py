@@ -63,6 +63,17 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
             "stickiness.type external"
         ),
     ),
+    "a cluster that can't read the jobs": (
+        {
+            **IMAGE,
+            "dashboard": {"daskScheduler": "tcp://dask:8786"},
+            "jobs": {"persistence": {"enabled": True}},
+        },
+        (
+            "dashboard.daskScheduler needs a volume that the workers mount as well: set "
+            "jobs.persistence.enabled, and jobs.persistence.accessModes to ReadWriteMany"
+        ),
+    ),
     "fewer at most than at least": (
         {
             **IMAGE,
@@ -191,7 +202,7 @@ def test_every_sentence_of_the_templates_has_an_example() -> None:
     text = (CHART / "templates" / "_refusals.tpl").read_text()
     said = [sentence for _, sentence in CONTRADICTIONS.values()]
     written = re.findall(r'fail \(?(?:printf )?"((?:[^"\\]|\\.)*)"', text)
-    assert len(written) == text.count("{{- fail ") == 18
+    assert len(written) == text.count("{{- fail ") == 19
     for form in written:
         pattern = re.sub(r"%[sd]", ".+", re.escape(form).replace("%d", "%s"))
         assert [one for one in said if re.fullmatch(pattern, one)], form

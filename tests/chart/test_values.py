@@ -18,6 +18,7 @@ from tests.chart.engines import CHART, ROOT, Engines, Object, Rendered, Values
 IMAGE = {"image": {"repository": "registry.example.org/dash"}}
 # Settings that the chart sets by itself: the rest are values below `dashboard`, by the same names.
 OWN_SETTINGS = {"models", "jobs_folder"}
+SHARED_JOBS = {"jobs": {"persistence": {"enabled": True, "accessModes": ["ReadWriteMany"]}}}
 
 
 def test_the_table_is_the_one_of_the_values() -> None:
@@ -81,8 +82,8 @@ def test_every_value_is_read() -> None:
 def test_every_setting_of_the_dashboard_has_a_value(helm: Engines) -> None:
     """By the name it has there, and none is set that the dashboard does not read."""
     given = yaml.safe_load((CHART / "values.yaml").read_text())["dashboard"]
-    values = {**given, "badge": "a", "sources": "b", "largestRows": 7}
-    content = {"dashboard": values, "models": {"content": "version: 1"}}
+    values = {**given, "badge": "a", "sources": "b", "largestRows": 7, "daskScheduler": "tcp://d:1"}
+    content = {"dashboard": values, "models": {"content": "version: 1"}, **SHARED_JOBS}
     found = helm.render({**IMAGE, **content}).settings()
     names = {name.removeprefix("KSERVE_CLIENT_").lower() for name in found if name[0] == "K"}
     assert names == set(Settings.model_fields)
@@ -370,3 +371,15 @@ def test_the_notes_say_how_to_get_there(examples: dict[str, Rendered]) -> None:
     assert "--set-file models.content=models.yaml" in examples["minimal"].notes
     assert "experimental channel" in examples["session-persistence"].notes
     assert "bind get, list and watch" in examples["hardly-anything"].notes
+
+
+def test_the_notes_say_what_the_workers_of_a_cluster_need(
+    helm: Engines, examples: dict[str, Rendered]
+) -> None:
+    """From which size on jobs go where, and by which path and user their files are read."""
+    notes = helm.render(
+        {**IMAGE, **SHARED_JOBS, "dashboard": {"daskScheduler": "tcp://dask:8786"}}
+    ).notes
+    assert "tables of 100 MB and more go to the Dask cluster at tcp://dask:8786" in notes
+    assert "mounted at /var/lib/kserve-client/jobs, user and group of these pods (10001)" in notes
+    assert "Dask" not in examples["hardly-anything"].notes

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
 from dashboard.batch.draft import Look
+from kserve_client.scoring import DaskCluster, Summary, run_job
 from tests.dashboard.conftest import OpenPage, flower
 from tests.dashboard.reading import alert, links, pick, plain, title, words
 from tests.v2_server import PLAIN_500, Json, Reply, V2Server, tensor
@@ -415,6 +417,29 @@ def test_progress_is_shown_while_it_runs(open_page: OpenPage, server: V2Server, 
     pages.set_value(25).run()
     assert "Rows 2,401 to 2,500 of 2,500" in words(app)
     assert rows_of(app)[-1][2:4] == ["n2499", "Rose"]
+
+
+def test_a_run_on_the_cluster_is_named_so(
+    open_page: OpenPage, server: V2Server, hold: Hold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a few words, while it runs; tests/dashboard/test_jobs_cluster.py has a real cluster."""
+
+    def stand_in(*given: Any, cluster: DaskCluster, **wanted: Any) -> Summary:
+        assert cluster.scheduler == "tcp://dask:8786"
+        return run_job(*given, **wanted)
+
+    monkeypatch.setattr("dashboard.jobs.work.score_on_dask", stand_in)
+    monkeypatch.setenv("KSERVE_CLIENT_DASK_SCHEDULER", "tcp://dask:8786")
+    monkeypatch.setenv("KSERVE_CLIENT_DASK_FROM_MB", "0")
+    go, server.models["flower"] = hold
+    app = batch(open_page, csv_of(50)).button(key="start").click().run()
+    deadline = time.monotonic() + LIMIT_S
+    while " · on the cluster" not in app.get("progress")[0].proto.text:
+        assert time.monotonic() < deadline, words(app)
+        app.run()
+    go.set()
+    assert "All 50 rows" in alert(over(app), "success")
+    assert "on the cluster" not in words(app)
 
 
 def test_a_run_is_paused_and_goes_on(open_page: OpenPage, server: V2Server, hold: Hold) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dashboard.jobs import Jobs, UnknownJobError
+from dashboard.jobs.work import Work
 from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.model import Model
 from kserve_client.scoring import ScoreOptions, WriteOptions
@@ -77,7 +79,9 @@ def test_a_job_runs_to_its_end(jobs: Jobs, model: Model) -> None:
     """The result has every row; the view has its counts, names and times; the upload is the job's."""
     spooled = upload(jobs, table(100, first=20))
     job_id = jobs.start(model, "double", spooled, SMALL, ME)
-    view = until_state(jobs, job_id, "finished")
+    until_state(jobs, job_id, "finished")
+    until(lambda: not seen(jobs, job_id).is_here)  # its thread ends a moment later
+    view = seen(jobs, job_id)
     assert (view.counts.total_rows, view.counts.ok, view.counts.failed) == (100, 100, 0)
     assert (view.rows_total, view.progress, view.is_here) == (100, None, False)
     assert (view.model_name, view.input_name, view.owner) == ("double", "numbers.csv", ME)
@@ -197,6 +201,26 @@ def test_a_cancelled_job_keeps_what_is_done_and_can_be_resumed(
     assert until_state(jobs, job_id, "finished").counts.ok == 300
     assert len(server.inferences) == 30
     assert result(jobs, job_id) == expected(300, first=20)
+
+
+def test_a_job_can_be_resumed_before_its_thread_is_over(
+    jobs: Jobs, server: V2Server, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the note of its end and the end of its thread, the wish is not lost."""
+    let_go = Work.let_go
+
+    def let_go_late(work: Work) -> None:
+        time.sleep(0.2)
+        let_go(work)
+
+    monkeypatch.setattr(Work, "let_go", let_go_late)
+    server.models["double"] = paused_by(doubled, 0.02)
+    job_id = start(jobs, model, table(60, first=20))
+    until_done(jobs, job_id, 10)
+    jobs.cancel(job_id, ME)
+    until_state(jobs, job_id, "cancelled")
+    jobs.resume(job_id, ME)
+    assert until_state(jobs, job_id, "finished", "cancelled").state == "finished"
 
 
 def test_a_paused_job_can_be_cancelled(jobs: Jobs, server: V2Server, model: Model) -> None:

@@ -4,6 +4,7 @@
 {{- fail "image.repository is empty: name the repository you pushed the image to, e.g. registry.example.org/ml/kserve-client" }}
 {{- end }}
 {{- include "kserve-client.refusals.replicas" . }}
+{{- include "kserve-client.refusals.cluster" . }}
 {{- include "kserve-client.refusals.models" . }}
 {{- include "kserve-client.refusals.route" . }}
 {{- include "kserve-client.refusals.streamlit" . }}
@@ -35,6 +36,12 @@
 {{- end }}
 {{- if and (ne .Values.stickiness.type "none") (ne .Values.stickiness.type "external") (not .Values.httpRoute.enabled) }}
 {{- fail (printf "stickiness.type %s is a part of the HTTPRoute: set httpRoute.enabled, or stickiness.type external" .Values.stickiness.type) }}
+{{- end }}
+{{- end }}
+
+{{- define "kserve-client.refusals.cluster" -}}
+{{- if and .Values.dashboard.daskScheduler (not (and .Values.jobs.persistence.enabled (include "kserve-client.sharesVolume" .))) }}
+{{- fail "dashboard.daskScheduler needs a volume that the workers mount as well: set jobs.persistence.enabled, and jobs.persistence.accessModes to ReadWriteMany" }}
 {{- end }}
 {{- end }}
 
