@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -71,6 +71,14 @@ class Wanted:
     answer: str | None = None
     text: str = ""
     hidden: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Page:
+    """Some rows as they are written, with their numbers from 0, which may have gaps."""
+
+    rows: pa.Table
+    numbers: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -216,10 +224,25 @@ def _histogram(saved: SavedJob, answers: _Answers) -> tuple[Share, ...]:
 # Rows
 
 
-def page(saved: SavedJob, start: int, count: int) -> pa.Table | None:
-    """Some rows of a job by number, as they are written; None when none of them is done."""
-    batches = list(saved.result_batches(start, count))
-    return pa.Table.from_batches(batches) if batches else None
+def page(saved: SavedJob, start: int, count: int) -> Page | None:
+    """Those of some rows of a job, by number, that are done; None when none of them is."""
+    found = list(saved.scored(start, start + count, is_partial=True))
+    schema = saved.schema
+    rows = _joined([_batch(chunk, schema) for chunk in found])
+    numbers = (range(chunk.rows.start, chunk.rows.stop) for chunk in found)
+    return None if rows is None else Page(rows, tuple(chain.from_iterable(numbers)))
+
+
+def end(saved: SavedJob, rows_total: int | None) -> int:
+    """The number after the last row: `rows_total`, or where nobody knows it that of what is done.
+
+    After a run that broke off the last rows that are done may stand behind a gap.
+    """
+    done = saved.counts.done
+    if rows_total is not None:
+        return max(done, rows_total)
+    # No gap without rows beyond so many: as a rule this reads nothing.
+    return max((chunk.rows.stop for chunk in saved.scored(done, is_partial=True)), default=done)
 
 
 def find(saved: SavedJob, wanted: Wanted) -> Matches:
@@ -233,13 +256,21 @@ def find(saved: SavedJob, wanted: Wanted) -> Matches:
         total += len(at)
         at = at[: MOST_FOUND - len(numbers)]
         if len(at):
-            known = schema or ResultSchema.without_answers(chunk.rows.cells.schema.names)
-            batch = table(chunk, known)
-            kept.append(batch.take(pa.array(at)))
+            kept.append(_batch(chunk, schema).take(pa.array(at)))
             numbers += (at + chunk.rows.start).tolist()
-    first = kept[0].schema if kept else None
-    rows = [batch if batch.schema.equals(first) else batch.cast(first) for batch in kept]
-    return Matches(pa.Table.from_batches(rows) if rows else None, tuple(numbers), total)
+    return Matches(_joined(kept), tuple(numbers), total)
+
+
+def _batch(chunk: Scored, schema: ResultSchema | None) -> pa.RecordBatch:
+    """Rows as they are written."""
+    return table(chunk, schema or ResultSchema.without_answers(chunk.rows.cells.schema.names))
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.Table | None:
+    """All of them under the schema of the first one; None when there is none."""
+    first = batches[0].schema if batches else None
+    rows = [batch if batch.schema.equals(first) else batch.cast(first) for batch in batches]
+    return pa.Table.from_batches(rows) if rows else None
 
 
 def _wanted(chunk: Scored, wanted: Wanted) -> NDArray[np.bool_]:

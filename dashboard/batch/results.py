@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard import gateway, tables, views
 from dashboard.batch import listing, steps
-from dashboard.digest import MOST_FOUND, Share, Wanted, Which, mapping_of, page
+from dashboard.digest import MOST_FOUND, Share, Wanted, Which, end, mapping_of, page
 from dashboard.jobs import JobView
 from dashboard.views import literal
 from kserve_client.scoring import WriteOptions
@@ -360,23 +360,22 @@ def _answer_filter(view: JobView) -> str | None:
 
 def _page(view: JobView, about: About) -> None:
     """A page of all rows; no more than that is read."""
-    end = max(view.counts.done, view.counts.total_rows or 0)
-    pages = max(1, -(-end // PAGE_ROWS))
     number = 1
     where = st.container()
-    if pages > 1:
-        number = st.pagination(pages, key=f"page.{view.id}")
-    start = (number - 1) * PAGE_ROWS
     with gateway.jobs().results(view.id, view.owner) as saved:
-        rows = page(saved, start, PAGE_ROWS)
+        total = end(saved, view.rows_total)
+        pages = max(1, -(-total // PAGE_ROWS))
+        if pages > 1:
+            number = st.pagination(pages, key=f"page.{view.id}")
+        found = page(saved, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     with where:
-        if rows is None:
+        if found is None:
             st.caption("These rows are not done yet.")
             return
-        numbers = range(start, start + rows.num_rows)
-        _table(tables.result_table(rows, numbers, about.columns, about.hidden))
+        _table(tables.result_table(found.rows, found.numbers, about.columns, about.hidden))
         if pages > 1:
-            st.caption(f"Rows {start + 1:,} to {start + rows.num_rows:,} of {end:,}")
+            first, last = found.numbers[0] + 1, found.numbers[-1] + 1
+            st.caption(f"Rows {first:,} to {last:,} of {total:,}")
 
 
 def _table(found: tables.ResultTable) -> None:

@@ -30,11 +30,21 @@ def step(title: str, words: str, state: State, *, is_open: bool) -> Any:
 
 
 def owner() -> str:
-    """Who asks; "" where nobody logs in, so that jobs belong to everyone of this dashboard."""
-    for name in ("email", "sub"):
-        if found := st.user.get(name):
-            return str(found)
-    return ""
+    """Who asks; "" where nobody logs in, so that jobs belong to everyone of this dashboard.
+
+    A login is issuer and subject, which together are never given to somebody else (OpenID Connect
+    Core, 5.7). Without these a trusted proxy says who it is (`server.trustedUserHeaders`).
+    """
+    user = st.user
+    issuer, subject, email = user.get("iss"), user.get("sub"), user.get("email")
+    if issuer and subject:
+        return f"{issuer} {subject}"
+    # Some providers, and every header, say it as text.
+    if email and str(user.get("email_verified")).lower() != "false":
+        return str(email)
+    # In a login people choose their name themselves.
+    name = "" if user.get("is_logged_in") else user.get("name")
+    return str(subject or name or "")
 
 
 def preparation(model: str) -> Preparation | None:

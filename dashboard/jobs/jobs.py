@@ -281,13 +281,26 @@ class Jobs:
                 self._sweep()
             except (OSError, ConfigurationError) as error:
                 log.warning("the jobs could not be looked through: %s", error)
+            except Exception:  # nobody would look any more
+                log.exception("the jobs could not be looked through")
             self._closed.wait(LOOK_S)
 
     def _take_up_all(self) -> None:
         found = sorted(self._shelf.all(), key=lambda one: one[0].created)
         for card, held in found:
             if card.is_active and not held and self._line.get(card.id) is None:
-                self._take_up(card.id, ("waiting", "running"))
+                self._take_up_one(card.id)
+
+    def _take_up_one(self, job_id: str) -> None:
+        """Have a job that a process left; what is wrong with it must not keep others waiting."""
+        if self._closed.is_set():
+            return
+        try:
+            self._take_up(job_id, ("waiting", "running"))
+        except (OSError, ConfigurationError) as error:
+            log.warning("job %s could not be taken up: %s", job_id, error)
+        except Exception:
+            log.exception("job %s could not be taken up", job_id)
 
     def _begun(self, card: Card, source: Spooled | NamedSource) -> tuple[Card, FileLock]:
         """A folder for a new job, with its upload and its card, held."""
@@ -354,8 +367,10 @@ class Jobs:
     def _cancel(self, work: Work) -> None:
         work.cancel()
         if self._line.drop(work):
-            work.note(state="cancelled", finished=datetime.now(UTC))
-            work.let_go()
+            try:
+                work.note(state="cancelled", finished=datetime.now(UTC))
+            finally:
+                work.let_go()
 
     def _cancel_here(self, job_id: str) -> None:
         """End a paused job that another process left."""

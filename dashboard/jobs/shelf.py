@@ -12,6 +12,7 @@ from dashboard.jobs import card as cards
 from dashboard.jobs.card import Card
 from dashboard.jobs.folder import Folder
 from kserve_client.errors import InputError
+from kserve_client.scoring.job import check_job_id
 from kserve_client.scoring.job.lock import is_held
 from kserve_client.scoring.job.store import LocalStore
 
@@ -64,7 +65,7 @@ class Shelf:
             self._kept.pop(job_id, None)
 
     def _look(self) -> None:
-        folders = [path for path in self._folder.jobs.iterdir() if path.is_dir()]
+        folders = [path for path in self._folder.jobs.iterdir() if _is_job(path)]
         for job_id in self._kept.keys() - {path.name for path in folders}:
             del self._kept[job_id]
         for path in folders:
@@ -82,6 +83,14 @@ class Shelf:
             return
         held = (card.is_active or card.state == "paused") and is_held(LocalStore(folder))
         self._kept[folder.name] = _Kept(card, changed_ns, held)
+
+
+def _is_job(path: Path) -> bool:
+    """Whether it may be the folder of a job: what somebody laid beside them has another name."""
+    try:
+        return check_job_id(path.name) == path.name and path.is_dir()
+    except InputError:
+        return False
 
 
 def _changed_ns(folder: Path) -> int:

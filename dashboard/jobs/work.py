@@ -301,9 +301,9 @@ class Work:
             raise ProcessEnds
 
     def _settled(self, job: Job, summary: Summary) -> tuple[State, str]:
-        self.progress = None
         counts = job.counts
-        total = counts.total_rows or self.card.rows_total
+        total = counts.total_rows or self.rows_total
+        self.progress = None
         # Of the few rows of a retry nobody learns how fast the model is.
         is_retry = self.card.task == "retry"
         figures = self.card.figures if is_retry else job.manifest.figures

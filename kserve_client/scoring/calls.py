@@ -194,17 +194,18 @@ def run_job(
             answered_version=job.manifest.facts.model.answered_version,
         )
         with contextlib.closing(cutter):
-            run = _run(step, cutter, options, wishes)
+            run = _run(step, cutter, options, wishes, has_answered=job.counts.ok > 0)
             tally = tally_of(job, total)
             tell = _teller(on_progress, tally, run)
             job.update("running")
             with noted_end(job, run, tally):
                 for chunk in run:
+                    _note_version(job, step)
                     tally.add(job.record(chunk))
                     tell()
                 if not run.stopped:
                     job.source_ended(max(cutter.rows_seen, 0))
-    return ended(job, run, tally, answered_version=step.answered_version)
+    return ended(job, run, tally)
 
 
 def retry_failed(
@@ -230,10 +231,12 @@ def retry_failed(
         treatment=options.treatment,
         decimal=found.decimal,
         token=token,
+        is_accepted=job.counts.ok > 0,
+        answered_version=job.manifest.facts.model.answered_version,
     )
     cutter = Cutter(rows.packed())
     with contextlib.closing(cutter):
-        run = _run(step, cutter, options, wishes)
+        run = _run(step, cutter, options, wishes, has_answered=job.counts.ok > 0)
         tally = Tally(job.counts.failed + job.counts.skipped)
         tell = _teller(on_progress, tally, run)
         job.update("running")
@@ -298,13 +301,14 @@ def _run(
     wishes: Wishes | None,
     *,
     ahead_bytes: int | None = None,
+    has_answered: bool = False,
 ) -> Run:
     wishes = wishes or Wishes()
     return Run(
         step,
         cutter,
         Pace(options.chunk_rows, options.concurrency),
-        RunOptions(options.patience_s, options.max_failures, ahead_bytes),
+        RunOptions(options.patience_s, options.max_failures, ahead_bytes, has_answered),
         cancel=wishes.cancel,
         pause=wishes.pause,
     )
@@ -406,17 +410,18 @@ def noted_end(job: Job, run: Running, tally: Tally) -> Iterator[None]:
         raise
 
 
-def ended(job: Job, run: Running, tally: Tally, *, answered_version: str = "") -> Summary:
+def _note_version(job: Job, step: Step) -> None:
+    """Note which version answers before anything of it counts: a kill must not make it forgotten."""
+    if step.answered_version and not job.manifest.facts.model.answered_version:
+        job.update(answered_version=step.answered_version)
+
+
+def ended(job: Job, run: Running, tally: Tally) -> Summary:
     """Note how a run of a job ended; the summary has the counts of the whole job."""
     state: State = "finished"
     if run.stopped or not job.counts.is_complete:
         state = "cancelled" if run.is_cancelled else "stopped"
-    job.update(
-        state,
-        reason=run.stopped,
-        figures=_figures(job, run, tally),
-        answered_version=answered_version,
-    )
+    job.update(state, reason=run.stopped, figures=_figures(job, run, tally))
     counts = job.counts
     summary = tally.summary(run, is_complete=job.counts.is_complete)
     return dataclasses.replace(
@@ -458,6 +463,7 @@ def _model_facts(model: Model, model_name: str) -> ModelFacts:
         version=model.version or "",
         endpoint_name=endpoint.title,
         endpoint_url=endpoint.url,
+        host=endpoint.host or "",
     )
 
 

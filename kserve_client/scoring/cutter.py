@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
+import queue
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 
 import pyarrow as pa
 
 from kserve_client.scoring.rows import Rows
 
 Span = tuple[int, int]
+# How long a chunk waits to become as large as it may.
+FILL_S = 0.5
+# How long the end of a run waits for a read that is under way.
+GRACE_S = 2.0
 
 
 class Cutter:
@@ -24,25 +30,32 @@ class Cutter:
         self, rows: Iterable[Rows], *, done: Sequence[Span] = (), limit: int | None = None
     ) -> None:
         self.rows_seen = 0
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="read")
-        self._left = _wanted(self._counted(rows, limit), done)
-        self._next: Future[Rows | None] | None = self._pool.submit(next, self._left, None)
         self._held: Rows | None = None
+        self._is_over = False
+        self._ahead = _Ahead(_wanted(self._counted(rows, limit), done))
 
     def close(self) -> None:
         """Read nothing any more."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ahead.close()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether `take` has something to say without waiting for the source."""
+        return self._held is not None or self._is_over or self._ahead.is_ready
 
     def take(self, count: int) -> Rows | None:
-        """At most so many consecutive rows, fewer before a gap and at the end; None at the end."""
-        first = self._head()
+        """At most so many consecutive rows; None at the end.
+
+        They are fewer before a gap, at the end, and when the source has no more for half a second.
+        """
+        first = self._head(None)
         if first is None:
             return None
         if len(first) >= count:
             return self._cut(first, count)
         pieces = [self._cut(first, len(first))]
         wanted = count - len(first)
-        while wanted and (more := self._head()) is not None and more.start == pieces[-1].stop:
+        while wanted and (more := self._head(FILL_S)) is not None and more.start == pieces[-1].stop:
             pieces.append(self._cut(more, min(wanted, len(more))))
             wanted -= len(pieces[-1])
         return _joined(pieces)
@@ -58,20 +71,69 @@ class Cutter:
             if limit is not None and batch.stop >= limit:
                 return
 
-    def _head(self) -> Rows | None:
-        while self._held is None and self._next is not None:
-            self._held = self._next.result()
-            if self._held is None:
-                self._next = None
+    def _head(self, longest_s: float | None) -> Rows | None:
+        if self._held is None and not self._is_over:
+            try:
+                self._held = self._ahead.take(longest_s)
+                self._is_over = self._held is None
+            except queue.Empty:
                 return None
-            self._next = self._pool.submit(next, self._left, None)
-            self._held = self._held if len(self._held) else None
+            except Exception:
+                self._is_over = True
+                raise
         return self._held
 
     def _cut(self, rows: Rows, count: int) -> Rows:
         taken = rows if count == len(rows) else rows.slice(0, count)
         self._held = None if count == len(rows) else rows.slice(count, len(rows) - count)
         return taken
+
+
+class _Ahead:
+    """Reads the next rows while the last ones are dealt with.
+
+    In a daemon thread: a read that hangs must not hold a process that was asked to end.
+    """
+
+    def __init__(self, rows: Iterator[Rows]) -> None:
+        self._rows = rows
+        self._read: queue.Queue[Rows | Exception | None] = queue.Queue(1)
+        self._is_closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="read", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_ready(self) -> bool:
+        return not self._read.empty()
+
+    def take(self, longest_s: float | None) -> Rows | None:
+        """The next rows, None at the end. Raises queue.Empty when there are none yet."""
+        found = self._read.get(timeout=longest_s)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self) -> None:
+        self._is_closed.set()
+        with contextlib.suppress(queue.Empty):
+            self._read.get_nowait()  # lets a thread that waits to put see that nobody takes
+        self._thread.join(GRACE_S)
+
+    def _work(self) -> None:
+        try:
+            for rows in self._rows:
+                if len(rows) and not self._put(rows):
+                    return
+            self._put(None)
+        except Exception as error:  # noqa: BLE001 - raised where the rows are taken
+            self._put(error)
+
+    def _put(self, found: Rows | Exception | None) -> bool:
+        while not self._is_closed.is_set():
+            with contextlib.suppress(queue.Full):
+                self._read.put(found, timeout=FILL_S)
+                return True
+        return False
 
 
 def _joined(pieces: Sequence[Rows]) -> Rows:

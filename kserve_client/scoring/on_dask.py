@@ -24,6 +24,7 @@ from kserve_client.errors import (
     ConfigurationError,
     InputError,
     KServeClientError,
+    NoAnswerError,
     TLSError,
 )
 from kserve_client.model import Model
@@ -46,8 +47,8 @@ from kserve_client.scoring.progress import Summary, Tally
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.run import Figures
 from kserve_client.scoring.slices import FIRST_ROWS, Slices, TaskSize
-from kserve_client.scoring.sources import Location, each_partition, label, nameable
-from kserve_client.scoring.step import Answered
+from kserve_client.scoring.sources import Location, each_partition, is_url, label, nameable
+from kserve_client.scoring.step import Answered, HaltedError
 from kserve_client.scoring.task import Done, Known, Sealed, Slice, Spec
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ LOOK_AT_CLUSTER_S = 2.0
 FETCH_S = 10.0
 # Tasks that were asked to end and do not: their workers are gone, or wait for a silent model.
 GRACE_S = 15.0
+CONNECTION_LOST = "the connection to the Dask scheduler was lost"
+NO_WORKERS = "the Dask cluster has no workers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +140,14 @@ def retry_on_dask(
 ) -> Summary:
     """Have the rows of a job that failed or were skipped sent once more by the workers.
 
-    The rows travel in the tasks, a chunk in each; the source may be gone. Raises as `score_on_dask`
-    does.
+    The rows travel in the tasks, a chunk in each; the source may be gone. Without workers it stops
+    after twice the patience: that of a task, then that of the run. Raises as `score_on_dask` does.
     """
+    wishes = wishes or Wishes()
     spec = _spec(job, model, job.manifest.facts.input.location, options, token)
     spec = replace(spec, fingerprint={})
     with _connected(cluster.scheduler) as client:
-        sends = _RemoteStep(client, spec.sealed())
+        sends = _RemoteStep(client, spec, wishes.cancel)
         return retry_failed(job, model, options, wishes=wishes, on_progress=on_progress, step=sends)
 
 
@@ -157,6 +161,7 @@ def _spec(
         )
     found, columns = table_of(job)
     names = nameable(columns)
+    place = source if is_url(source) else Path(source).absolute()
     return Spec(
         run_id=secrets.token_hex(6),
         endpoint=model.client.endpoint,
@@ -167,12 +172,22 @@ def _spec(
         mapping=mapping_of(model, names, options),
         decimal=found.decimal,
         options=options,
-        source=source.absolute() if isinstance(source, Path) else source,
+        source=place,
         fingerprint=job.manifest.facts.input.fingerprint,
         writer=_absolute(job),
         job_id=job.job_id,
+        changed_ns=_changed_ns(place),
+        answered_version=job.manifest.facts.model.answered_version,
         token=token,
     )
+
+
+def _changed_ns(place: Path | str) -> int | None:
+    """When a local table was changed last; None for a URL and for one that is gone."""
+    try:
+        return place.stat().st_mtime_ns if isinstance(place, Path) else None
+    except OSError:  # told when it is read, if it is
+        return None
 
 
 def _absolute(job: Job) -> PartWriter:
@@ -236,22 +251,52 @@ def _given_up() -> Callable[[], bool]:
 class _RemoteStep:
     """A step whose chunks are dealt with by workers."""
 
-    def __init__(self, client: Client, sealed: Sealed) -> None:
+    def __init__(self, client: Client, spec: Spec, cancel: threading.Event) -> None:
         self._client = client
-        self._sealed = sealed
-        self._keys = _keys(secrets.token_hex(6))
+        self._sealed = spec.sealed()
+        self._patience_s = spec.options.patience_s
+        self._cancel = cancel
+        self._cluster = _Cluster(client)
+        self._keys = _keys(spec.run_id)
 
     def send(self, rows: Rows, halted: Callable[[], str]) -> Answered:
-        """Deal with one chunk."""
-        del halted
+        """Deal with one chunk.
+
+        Raises as a step of this process does, and NoAnswerError when the cluster is gone, has had no
+        workers for the patience, or lets go of the task.
+        """
+        self._look(halted)
         future = self._client.submit(
             task.send_rows, self._sealed, rows, key=next(self._keys), pure=False
         )
         try:
-            answered: Answered = _result(future)
+            return self._awaited(future, halted)
         finally:
+            if not future.done():
+                with contextlib.suppress(Exception):
+                    self._client.cancel([future], force=True)
             future.release()
-        return answered
+
+    def _awaited(self, future: Future[Answered], halted: Callable[[], str]) -> Answered:
+        while True:
+            try:
+                return _result(future, FETCH_S if future.done() else LOOK_S)
+            except _LostError as error:
+                raise NoAnswerError(str(error)) from error
+            except TimeoutError:
+                if future.status == "error":  # the task's own
+                    raise
+            self._look(halted)
+
+    def _look(self, halted: Callable[[], str]) -> None:
+        """Raise when there is nothing to wait for."""
+        if reason := halted() or ("cancelled" if self._cancel.is_set() else ""):
+            raise HaltedError(reason)
+        if self._client.status in ("closing", "closed"):
+            raise NoAnswerError(CONNECTION_LOST)
+        self._cluster.look()
+        if self._cluster.is_empty_for(self._patience_s):
+            raise NoAnswerError(NO_WORKERS)
 
 
 @dataclass(slots=True)
@@ -280,6 +325,11 @@ class _Cluster:
         with contextlib.suppress(OSError, TimeoutError):
             self.threads = sum(self.client.nthreads().values())
         self.empty_since = None if self.threads else self.empty_since or now
+
+    def is_empty_for(self, seconds: float) -> bool:
+        """Whether it has had no workers for longer."""
+        since = self.empty_since
+        return since is not None and time.monotonic() - since > seconds
 
 
 class _ClusterRun:
@@ -355,12 +405,12 @@ class _ClusterRun:
         if self._wishes.cancel.is_set():
             self._stop("cancelled")
         if self._client.status in ("closing", "closed"):
-            self._stop("the connection to the Dask scheduler was lost")
+            self._stop(CONNECTION_LOST)
             self._let_go()
         self._cluster.look()
-        since = self._cluster.empty_since
-        if since is not None and time.monotonic() - since > self._spec.options.patience_s:
-            self._stop(f"the Dask cluster has no workers, for {self._spec.options.patience_s:g} s")
+        patience_s = self._spec.options.patience_s
+        if self._cluster.is_empty_for(patience_s):
+            self._stop(f"{NO_WORKERS}, for {patience_s:g} s")
             self._let_go()
         if self.stopped or self._failure is not None:
             self._halt()
@@ -431,6 +481,7 @@ class _ClusterRun:
                 self.tally.count(one.part.ok, one.part.failed, one.part.skipped)
                 self._failures += one.part.failed
         self._count(done)
+        self._note_version(done.answered_version)
         if done.stopped:
             self._judge(piece, done)
         else:
@@ -461,6 +512,11 @@ class _ClusterRun:
             self.tally.note(*done.first_error, done.last_error)
         if any(one.part.ok for one in done.parts):
             self._accepted()
+
+    def _note_version(self, version: str) -> None:
+        """Note at once which version answered first: whoever resumes the job holds on to it."""
+        if version and not self._job.manifest.facts.model.answered_version:
+            self._job.update(answered_version=version)
 
     def _accepted(self) -> None:
         """Rows that a task found refused, one and all, are no longer a sign of anything."""

@@ -158,6 +158,7 @@ class Tally:
         self.failed += failed
         self.skipped += skipped
         self._recent.append((time.monotonic(), ok + failed + skipped))
+        self._forget()
 
     def note(self, number: int, error: str, last_error: str) -> None:
         """Note the first error of some rows, with the number of its row from 0, and the last."""
@@ -196,9 +197,12 @@ class Tally:
             self.last_error,
         )
 
-    def _rate(self) -> float:
+    def _forget(self) -> None:
         while self._recent and self._recent[0][0] < time.monotonic() - RATE_WINDOW_S:
             self._recent.popleft()
+
+    def _rate(self) -> float:
+        self._forget()
         if not self._recent:
             return 0.0
         since = min(max(self.elapsed_s, 1e-6), RATE_WINDOW_S)

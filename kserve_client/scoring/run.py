@@ -38,6 +38,7 @@ FIRST_CONNECT_PATIENCE_S = 3.0
 MOST_TRIES_ALONE = 5
 UNANSWERED_BEFORE_WAITING = 3
 LOOK_S = 0.2
+READ_LOOK_S = 0.005
 TOO_LARGE = 413
 
 
@@ -137,9 +138,10 @@ class Run:
         self._under_way: dict[int, _Chunk] = {}
         self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         self._has_more = True
+        self._awaits_rows = False
         self._offset_bytes = 0
         self._failing_since: float | None = None
-        self._last_answer = time.monotonic() if options.has_answered else None
+        self._last_answer: float | None = None
         self._unanswered = 0
         self._failures = 0
         self._read_error: Exception | None = None
@@ -196,6 +198,7 @@ class Run:
         return self.stopped
 
     def _fill(self, crew: Crew) -> None:
+        self._awaits_rows = False
         while len(self._under_way) < self.pace.concurrency and not self._pause.is_set():
             if self._halted():
                 return
@@ -211,6 +214,9 @@ class Run:
         if self._waiting and self._waiting[0].ready_at <= time.monotonic():
             return heapq.heappop(self._waiting)
         if not self._has_more or self._is_held_back() or self._is_too_far_ahead():
+            return None
+        if not self._cutter.is_ready:
+            self._awaits_rows = True
             return None
         rows = self._read()
         if rows is None:
@@ -254,6 +260,8 @@ class Run:
             outcome = self._done.get(timeout=self._look_s())
         except queue.Empty:
             self._halted()
+            if self._pause.is_set():
+                self._failing_since = None  # after a pause the patience begins anew
             if self.on_idle is not None:
                 self.on_idle()
             return None
@@ -264,6 +272,8 @@ class Run:
 
     def _look_s(self) -> float:
         """How long nothing can happen but an answer, or a person's wish."""
+        if self._awaits_rows and not self.stopped:
+            return READ_LOOK_S
         if not self._waiting or self.stopped:
             return LOOK_S
         return min(max(self._waiting[0].ready_at - time.monotonic(), 0.001), LOOK_S)
@@ -283,6 +293,9 @@ class Run:
             )
         elif answered.scored.failed:
             self._last_answer = self._last_answer or now
+        if answered.scored.results is not None:
+            # Where order matters, what came waits for the oldest: it counts like what was cut.
+            self._offset_bytes += answered.scored.results.nbytes
         self.figures.add(answered)
         self._count(answered.scored.failed)
         return answered.scored
@@ -332,7 +345,8 @@ class Run:
             return None
         if self._is_too_large(chunk, error, now) or chunk.tries_alone >= MOST_TRIES_ALONE:
             return self._given_up(chunk, error)
-        self._again(chunk, _pause_s(chunk.tries, error))
+        left_s = patience_s - (now - self._failing_since)
+        self._again(chunk, _pause_s(chunk.tries, error, left_s))
         return None
 
     def _is_too_large(self, chunk: _Chunk, error: KServeClientError, now: float) -> bool:
@@ -351,9 +365,11 @@ class Run:
     def _patience_s(self, error: KServeClientError) -> float:
         if isinstance(error, AccessError | ConfigurationError | TLSError):
             return 0.0  # waiting mends none of them
-        if self._last_answer is None and isinstance(error, NotFoundError):
+        if self._last_answer is not None or self._options.has_answered:
+            return self._options.patience_s
+        if isinstance(error, NotFoundError):
             return 0.0
-        if self._last_answer is None and isinstance(error, ConnectError):
+        if isinstance(error, ConnectError):
             return min(FIRST_CONNECT_PATIENCE_S, self._options.patience_s)
         return self._options.patience_s
 
@@ -388,9 +404,11 @@ def in_order(scored: Iterator[Scored], start: int = 0) -> Iterator[Scored]:
     yield from (held[at] for at in sorted(held))
 
 
-def _pause_s(tries: int, error: KServeClientError) -> float:
+def _pause_s(tries: int, error: KServeClientError, patience_s: float) -> float:
+    """Our own pause, or what the server asks for where that is longer and within the patience."""
+    own_s: float = min(FIRST_PAUSE_S * 2**tries, LONGEST_PAUSE_S)
     asked_s = error.retry_after_s if isinstance(error, ServerError) else None
-    return asked_s if asked_s is not None else min(FIRST_PAUSE_S * 2**tries, LONGEST_PAUSE_S)
+    return own_s if asked_s is None else max(own_s, min(asked_s, patience_s))
 
 
 def _reason(error: KServeClientError, patience_s: float) -> str:

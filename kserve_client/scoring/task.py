@@ -59,7 +59,9 @@ class Spec:
     """What a worker must know of a run.
 
     The endpoint says how to get in by naming a variable or a file, which the worker reads itself.
-    `fingerprint` is that of the source, {} for a run that does not read it.
+    `fingerprint` is that of the source, {} for a run that does not read it; `changed_ns` is when a
+    local one was changed last (st_mtime_ns), None for a URL. `answered_version` is the version of the
+    model that the job holds on to, "" while none is known.
     Secrets that do travel: `token`, the bearer token of one call, and the storage options of
     reading and writing.
     """
@@ -77,6 +79,8 @@ class Spec:
     fingerprint: Mapping[str, Any]
     writer: PartWriter
     job_id: str
+    changed_ns: int | None = None
+    answered_version: str = ""
     token: str | None = field(default=None, repr=False)
 
     def sealed(self) -> Sealed:
@@ -150,7 +154,8 @@ class Done:
 
     `parts` hold the rows that were done in `elapsed_s`, opening and writing left out. `stopped` says
     why others were not; `failure` is the first error of a request then, if there was one.
-    `first_error` has the number of its row.
+    `first_error` has the number of its row. `answered_version` is the version that the server said it
+    was, "" when it said none.
     """
 
     parts: tuple[WrittenPart, ...]
@@ -165,6 +170,7 @@ class Done:
     failure: KServeClientError | None = None
     first_error: tuple[int, str] | None = None
     last_error: str = ""
+    answered_version: str = ""
 
     @property
     def rows(self) -> int:
@@ -188,7 +194,8 @@ class Workplace:
         )
         self.paces = Paces(spec.options)
         _check_job(spec)
-        _check_source(spec)
+        if spec.fingerprint and is_url(spec.source):
+            _check_url(spec)
 
     def step(self, *, is_accepted: bool) -> Step:
         """What sends chunks."""
@@ -201,6 +208,7 @@ class Workplace:
             decimal=spec.decimal,
             token=spec.token,
             is_accepted=is_accepted,
+            answered_version=spec.answered_version,
         )
 
 
@@ -224,24 +232,40 @@ def _check_job(spec: Spec) -> None:
         )
 
 
-def _check_source(spec: Spec) -> None:
-    """The same for the table; of a path only the size is compared, its hash takes long."""
-    if not spec.fingerprint:
+def _check_url(spec: Spec) -> None:
+    """The same for the table; its store is asked once a process."""
+    try:
+        now = fingerprint(spec.source, spec.options.reading)
+    except OSError as error:
+        raise _unreadable(spec, error) from None
+    _check_same(spec, now.changes_since(Fingerprint.of_json(dict(spec.fingerprint))))
+
+
+def _check_file(spec: Spec) -> None:
+    """The same for a table that is a file, before each reading; its hash would take long."""
+    if not spec.fingerprint or is_url(spec.source):
         return
     before = Fingerprint.of_json(dict(spec.fingerprint))
     try:
-        now = (
-            fingerprint(spec.source, spec.options.reading)
-            if is_url(spec.source)
-            else dataclasses.replace(before, size_bytes=Path(spec.source).stat().st_size)
-        )
+        now = Path(spec.source).stat()
     except OSError as error:
-        raise InputError(
-            f"a worker can't read {label(spec.source)} ({error.strerror or error}): it has to be on "
-            "storage that all workers share, by the same path or URL"
-        ) from None
-    if changed := now.changes_since(before):
+        raise _unreadable(spec, error) from None
+    changed = dataclasses.replace(before, size_bytes=now.st_size).changes_since(before)
+    if not changed and spec.changed_ns not in (None, now.st_mtime_ns):
+        changed = "its size is the same, its time of change is another"
+    _check_same(spec, changed)
+
+
+def _check_same(spec: Spec, changed: str) -> None:
+    if changed:
         raise InputError(f"a worker finds another table in {label(spec.source)}: {changed}")
+
+
+def _unreadable(spec: Spec, error: OSError) -> InputError:
+    return InputError(
+        f"a worker can't read {label(spec.source)} ({error.strerror or error}): it has to be on "
+        "storage that all workers share, by the same path or URL"
+    )
 
 
 class _Wish(threading.Event):
@@ -284,7 +308,9 @@ def do(
     place = workplace(sealed)
     spec = place.spec
     wish = _Wish(spec.run_id, is_given_up)
-    step = _Noting(place.step(is_accepted=known.is_accepted))
+    _check_file(spec)
+    sends = place.step(is_accepted=known.is_accepted)
+    step = _Noting(sends)
     reading = opened(spec.source, spec.options.reading, partition=piece.partition)
     with reading as table, place.paces.lent() as pace:
         before = [(piece.partition.start, piece.start)] if piece.start else []
@@ -307,6 +333,7 @@ def do(
             is_halted=run.is_cancelled,
             is_answered=run.is_answered or run.first_failure is None,
             failure=run.first_failure,
+            answered_version=sends.answered_version,
             **_errors(chunks),
         )
 

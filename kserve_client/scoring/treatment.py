@@ -46,8 +46,9 @@ class Remedy(_Part):
     """What is done about one feature.
 
     `datatype` is the wire's. A missing value is fixed by `fill`; a wrong one by reading a decimal
-    comma, or by the choice of the same letters; one out of range by the nearer end of the range.
-    What can't be fixed is sent as it is.
+    comma, or by the choice of the same letters; one out of range by the nearer end of the range,
+    which is from `low` to `high` whatever becomes of the signature. What can't be fixed is sent as
+    it is.
     """
 
     datatype: str
@@ -55,6 +56,14 @@ class Remedy(_Part):
     wrong: Action = "send"
     range: Action = "send"
     fill: Scalar | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def held(self, feature: Feature) -> Feature:
+        """The feature with the range that was chosen."""
+        if self.range == "send":
+            return feature
+        return feature.model_copy(update={"min": self.low, "max": self.high})
 
     def action(self, trouble: Trouble) -> Action:
         """What is done about a trouble."""
@@ -99,7 +108,7 @@ class Treatment(_Part):
         remedy = self.remedies.get(feature.name)
         if remedy is None or not len(column):
             return column, {}
-        column = decoded(column)
+        feature, column = remedy.held(feature), decoded(column)
         if remedy.wrong == "fix":
             column = mended(feature, column, decimal)
         judge = Judge(feature, DATATYPES[remedy.datatype], decimal)
@@ -230,8 +239,10 @@ def _remedy(
         if action == "fix" and not can_fix(feature, trouble):
             raise InputError(f"{feature.name}: what is {_told(trouble)} can't be fixed")
     target = signature.datatype_of(feature)
-    if chosen.get("missing") != "fix":
-        return Remedy(datatype=target.name, **dict(chosen))
+    ends = {"low": feature.min, "high": feature.max} if _acts_on_range(chosen) else {}
+    remedy = Remedy.model_validate({"datatype": target.name, **chosen, **ends})
+    if remedy.missing != "fix":
+        return remedy
     usual = usual_value(feature)
     fill = fill if fill is not None or usual is None else usual[0]
     if fill is None or is_missing(feature, fill):
@@ -241,7 +252,11 @@ def _remedy(
     except RowsError as error:
         problem = error.issues[0].problem
         raise InputError(f"{feature.name}: what stands for a missing value: {problem}") from None
-    return Remedy(datatype=target.name, fill=fill, **dict(chosen))
+    return remedy.model_copy(update={"fill": fill})
+
+
+def _acts_on_range(chosen: Mapping[Trouble, Action]) -> bool:
+    return chosen.get("range", "send") != "send"
 
 
 def _told(trouble: Trouble) -> str:

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
 from dashboard.batch.draft import Look
-from kserve_client.scoring import DaskCluster, Summary, run_job
+from kserve_client.scoring import DaskCluster, Rows, Scored, Summary, run_job
+from kserve_client.scoring.job import Job
+from kserve_client.scoring.progress import Progress
 from tests.dashboard.conftest import OpenPage, flower
 from tests.dashboard.reading import alert, links, pick, plain, title, words
 from tests.v2_server import PLAIN_500, Json, Reply, V2Server, tensor
@@ -620,6 +623,34 @@ def test_a_server_that_is_down_stops_the_job_in_words(
     assert alert(app, "error").startswith("Stopped after 0")
     assert "See which step fails" in links(app)
     assert buttons(app)[0] == "Do the rest"
+
+
+@pytest.mark.parametrize(("total", "end"), [(None, "274"), (300, "300")])
+def test_rows_after_a_gap_keep_their_numbers(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, total: int | None, end: str
+) -> None:
+    """A run that ended with rows 138 to 274, but not with those before, shows just these."""
+
+    def broken_off(
+        job: Job, *_: object, on_progress: Callable[[Progress], None], **__: object
+    ) -> Summary:
+        names = [f"n{number}" for number in range(137, 274)]
+        cells = pa.table({"length": names, "width": names, "name": names}).to_batches()[0]
+        job.record(Scored(Rows(137, cells), None, dict.fromkeys(range(137), "unlucky")))
+        job.flush()
+        on_progress(Progress(137, total, 0, 137, 0, 0.0, 0.0, 100, 1))
+        return Summary(137, 0, 137, 0, 1.0, stopped="no answer", is_complete=False)
+
+    monkeypatch.setattr("dashboard.jobs.work.run_job", broken_off)
+    app = finished(batch(open_page, csv_of(3)))
+    assert "These rows are not done yet." in words(app)
+    app.pagination[0].set_value(2).run()
+    assert f"Rows 138 to 200 of {end}" in words(app)
+    (table,) = app.dataframe
+    assert list(table.value.index) == list(range(138, 201))
+    assert list(table.value["name"])[:2] == ["n137", "n138"]
+    app.pagination[0].set_value(3).run()
+    assert f"Rows 201 to 274 of {end}" in words(app)
 
 
 def test_a_server_that_always_says_500(open_page: OpenPage, server: V2Server) -> None:

@@ -13,8 +13,10 @@ from dashboard.jobs import Jobs
 from kserve_client.client import InferenceClient
 from kserve_client.model import Model
 from kserve_client.scoring import ScoreOptions
+from kserve_client.scoring.job import Job
 from kserve_client.signature import Signature
 from tests.dashboard.batch_jobs import ME, SMALL, doubled, jobs_in, until_state, upload
+from tests.unit.scoring.job.chunks import FACTS, chunk
 from tests.v2_server import Json, V2Server, tensor, v2_server
 
 REFERENCE = {"rows": 4, "quantiles": [0, 0, 1, 2, 3, 4, 4], "histogram": [2, 2]}
@@ -177,3 +179,29 @@ def test_segments_of_numbers_have_a_mean(jobs: Jobs, server: V2Server) -> None:
     assert len(found) == 13
     assert found["v3"] == (2, 6.0)
     assert found["others"] == (2, 50.0)
+
+
+def test_a_page_has_the_numbers_of_its_rows(tmp_path: Path) -> None:
+    """A run that broke off left gaps: rows keep their numbers, whatever is missing before them."""
+    with Job.create(tmp_path / "job", FACTS) as job:
+        job.record(chunk(137, 170))
+        job.record(chunk(180, 274))
+        job.flush()
+        found = digests.page(job, 100, 100)
+        assert digests.page(job, 0, 100) is None
+    assert found is not None
+    assert found.numbers == (*range(137, 170), *range(180, 200))
+    assert found.rows.column("a").to_pylist() == [str(number) for number in found.numbers]
+
+
+def test_the_end_of_a_job_with_gaps(tmp_path: Path) -> None:
+    """That of its last row; where the source ends, once somebody knows."""
+    with Job.create(tmp_path / "job", FACTS) as job:
+        job.record(chunk(137, 274))
+        job.flush()
+        assert digests.end(job, None) == 274
+        assert digests.end(job, 300) == 300
+    with Job.create(tmp_path / "whole", FACTS) as job:
+        job.record(chunk(0, 30))
+        job.flush()
+        assert digests.end(job, None) == 30

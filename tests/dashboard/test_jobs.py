@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from dashboard.jobs import Jobs, UnknownJobError
+from dashboard.jobs.card import Card
 from dashboard.jobs.work import Work
 from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.model import Model
 from kserve_client.scoring import ScoreOptions, WriteOptions
+from kserve_client.scoring.job.lock import is_held
+from kserve_client.scoring.job.store import LocalStore
 from tests.dashboard.batch_jobs import (
     ME,
     OTHER,
@@ -467,6 +473,98 @@ def test_jobs_that_another_process_leaves_are_taken_up(
     until_state(new, job_id, "finished")
     assert result(new, job_id) == expected(30, first=20)
     new.close()
+
+
+def test_one_job_that_can_not_be_taken_up_leaves_the_others(
+    tmp_path: Path,
+    model: Model,
+    gate: Gate,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fault in one job is logged; the job after it is taken up all the same."""
+    old = jobs_in(tmp_path)
+    first, second = (start(old, model, table(30, first=20)) for _ in range(2))
+    gate.asked.wait(30)
+    old.close()
+    gate.opened.set()
+    write = Card.write
+    monkeypatch.setattr(
+        Card, "write", lambda card, to: full() if card.id == first else write(card, to)
+    )
+    new = jobs_in(tmp_path)
+    new.recover(lambda _: model)
+    until_state(new, second, "finished")
+    assert first in caplog.text
+    new.close()
+
+
+def test_looking_for_jobs_goes_on_after_a_fault(
+    tmp_path: Path,
+    model: Model,
+    gate: Gate,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A bug in one round is logged with its traceback, and the next round finds the job."""
+    monkeypatch.setattr("dashboard.jobs.jobs.LOOK_S", 0.05)
+    old = jobs_in(tmp_path)
+    job_id = start(old, model, table(30, first=20))
+    gate.asked.wait(30)
+    old.close()
+    gate.opened.set()
+    new = jobs_in(tmp_path)
+    find_all, faults = new._shelf.all, [ZeroDivisionError("a bug")]
+
+    def faulty() -> list[tuple[Card, bool]]:
+        if faults:
+            raise faults.pop()
+        return find_all()
+
+    monkeypatch.setattr(new._shelf, "all", faulty)
+    new.recover(lambda _: model)
+    until_state(new, job_id, "finished")
+    assert "ZeroDivisionError: a bug" in caplog.text
+    new.close()
+
+
+def test_folders_that_are_no_jobs_are_left_alone(tmp_path: Path, model: Model, gate: Gate) -> None:
+    """A copy that somebody laid beside the jobs, under a name that is no id, is no job."""
+    old = jobs_in(tmp_path)
+    job_id = start(old, model, table(30, first=20))
+    gate.asked.wait(30)
+    old.close()
+    gate.opened.set()
+    copy = tmp_path / "jobs" / "a copy of a job"
+    shutil.copytree(tmp_path / "jobs" / job_id, copy)
+    new = jobs_in(tmp_path)
+    new.recover(lambda _: model)
+    until_state(new, job_id, "finished")
+    assert [view.id for view in new.mine(ME)] == [job_id]
+    assert (copy / "card.json").exists()
+    new.close()
+
+
+def test_a_full_disk_keeps_no_lock(
+    tmp_path: Path, model: Model, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A waiting job whose end can't be noted is let go of: another process can have it."""
+    jobs = jobs_in(tmp_path, jobs_at_once=1)
+    start(jobs, model, table(30, first=20))
+    waiting = start(jobs, model, table(30, first=20))
+    with monkeypatch.context() as patched:
+        patched.setattr(Card, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            jobs.cancel(waiting, ME)
+    assert not is_held(LocalStore(tmp_path / "jobs" / waiting))
+    assert seen(jobs, waiting).reason == "waits for a process of the dashboard to take it up"
+    gate.opened.set()
+    jobs.close()
+
+
+def full(*_: object) -> NoReturn:
+    """Stand in for a write to a disk that is full."""
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_changed_model_is_refused(tmp_path: Path, server: V2Server, gate: Gate) -> None:

@@ -492,3 +492,27 @@ def test_a_list_of_models_is_narrowed_by_asking() -> None:
         mock.get(f"{URL}/v2/models/iris/ready", json={"name": "iris", "ready": True})
         mock.get(f"{URL}/v2/models/slow/ready", json={"error": "not ready"}, status=503)
         assert [model.name for model in client().repository_index(ready=True)] == ["iris"]
+
+
+@pytest.mark.parametrize(("said", "is_taken"), [("mine", True), (None, True), ("other", False)])
+def test_an_answer_to_another_request_is_refused(said: str | None, is_taken: bool) -> None:
+    """By its id, where the request has one and the server says one."""
+    output = {"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]}
+    with responses.RequestsMock() as mock:
+        mock.post(f"{URL}/v2/models/iris/infer", json={"id": said, "outputs": [output]})
+        request = InferRequest((ROW,), id="mine")
+        if is_taken:
+            assert client().infer("iris", request).output("y").data.tolist() == [0.5]
+            return
+        with pytest.raises(InvalidAnswerError, match="it is not its answer"):
+            client().infer("iris", request)
+
+
+def test_a_call_may_say_how_often_it_is_repeated() -> None:
+    """With no retries a busy server is told at once, with the time it asks for."""
+    with responses.RequestsMock() as mock:
+        mock.post(f"{URL}/v2/models/iris/infer", status=503, headers={"Retry-After": "7"})
+        with pytest.raises(NotReadyError) as caught:
+            client().exchange("iris", [ROW], retries=0)
+        assert len(mock.calls) == 1
+    assert caught.value.retry_after_s == 7.0

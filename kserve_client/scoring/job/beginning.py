@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from kserve_client.errors import ConfigurationError
@@ -10,8 +10,8 @@ from kserve_client.scoring.job import ledger as ledgers
 from kserve_client.scoring.job import lock, manifest
 from kserve_client.scoring.job.ledger import Ledger
 from kserve_client.scoring.job.manifest import Facts, Manifest, now
-from kserve_client.scoring.job.parts import FOLDER, SUFFIX, Part, decoded
-from kserve_client.scoring.job.store import Store
+from kserve_client.scoring.job.parts import FOLDER, Part, decoded, is_part
+from kserve_client.scoring.job.store import Store, is_draft_of
 
 _OWN_NAMES = (
     lock.LOCK_FILE,
@@ -29,17 +29,22 @@ def check_free(store: Store) -> None:
         raise ConfigurationError(
             f"there is a job in {store.where} already; resume it, or choose another directory"
         )
-    others = sorted(name for name in files if not name.startswith(_OWN_NAMES))
+    others = sorted(name for name in files if not _is_own(name))
     others += [name for name in store.folders() if name != FOLDER]
+    others += sorted(f"{FOLDER}/{name}" for name in store.sizes(FOLDER) if not is_part(name))
     if others:
         raise ConfigurationError(
             f"{store.where} is not empty ({others[0]!r} is in it); choose another directory"
         )
 
 
+def _is_own(name: str) -> bool:
+    return name in _OWN_NAMES or is_draft_of(name, _OWN_NAMES)
+
+
 def new_ledger(store: Store) -> Ledger:
     """An empty ledger, without parts that an earlier attempt to begin may have left."""
-    for name in store.sizes(FOLDER):
+    for name in filter(is_part, store.sizes(FOLDER)):
         store.remove(f"{FOLDER}/{name}")
     if store.path is not None:
         return Ledger.create(store.path / ledgers.FILE, store.where)
@@ -51,15 +56,19 @@ def new_ledger(store: Store) -> Ledger:
 def put_in_order(store: Store, ledger: Ledger, *, check_parts: bool) -> None:
     """Forget rows whose part is not there as it was written, remove parts that no row names."""
     sizes = store.sizes(FOLDER)
-    known = list(ledger.parts())
-    lost = [p for p in known if not _is_there(store, p, sizes, check_parts=check_parts)]
+    lost = [p for p in ledger.parts() if not _is_there(store, p, sizes, check_parts=check_parts)]
     if lost:
         ledger.commit(drop=lost)
         if store.path is None:
             store.put(ledgers.FILE, ledger.dump())
-    named = {part.name for part in known} - {part.name for part in lost}
-    for name in sizes:
-        if name not in named and name.endswith(SUFFIX):
+    remove_unnamed(store, ledger, sizes)
+
+
+def remove_unnamed(store: Store, ledger: Ledger, names: Iterable[str]) -> None:
+    """Remove those of these parts that no row names."""
+    named = {part.name for part in ledger.parts()}
+    for name in names:
+        if name not in named and is_part(name):
             store.remove(f"{FOLDER}/{name}")
 
 

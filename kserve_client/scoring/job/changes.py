@@ -61,6 +61,8 @@ def _model_changes(before: ModelFacts, now: ModelFacts) -> Iterator[str]:
         )
     if before.endpoint_url.rstrip("/") != now.endpoint_url.rstrip("/"):
         yield f"the endpoint was {before.endpoint_url}, is {now.endpoint_url}"
+    if before.host != now.host:
+        yield f"the host was {_told(before.host or None)}, is {_told(now.host or None)}"
 
 
 def _signature_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

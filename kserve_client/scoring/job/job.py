@@ -22,6 +22,7 @@ from kserve_client.scoring.job.beginning import (
     new_ledger,
     new_manifest,
     put_in_order,
+    remove_unnamed,
 )
 from kserve_client.scoring.job.group_writer import GroupWriter
 from kserve_client.scoring.job.ledger import Ledger
@@ -295,9 +296,12 @@ class Job(SavedJob):
                 yield rows.slice(start - rows.start, stop - start)
 
     def tidy(self) -> None:
-        """Save all, and remove parts that do not count: of tasks that were run twice."""
+        """Save all, and remove parts that do not count: of tasks that were run twice.
+
+        No row is forgotten: the listing of a storage may be behind what was written to it.
+        """
         self.flush()
-        put_in_order(self._store, self._ledger, check_parts=False)
+        remove_unnamed(self._store, self._ledger, self._store.sizes(FOLDER))
 
     def part_writer(self) -> PartWriter:
         """What a worker on another machine writes parts with."""

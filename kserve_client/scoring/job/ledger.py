@@ -77,7 +77,7 @@ class Ledger:
         if path is not None:
             path.unlink(missing_ok=True)
             path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
-        ledger = cls(_connected(str(path) if path else ":memory:"), where)
+        ledger = cls(_connected(str(path) if path else ":memory:", where), where)
         with ledger._using() as connection:
             connection.executescript(_SCHEME)
             _make_durable(connection)
@@ -93,14 +93,14 @@ class Ledger:
         if not path.is_file():
             raise ConfigurationError(f"the job in {where} has no ledger ({FILE} is missing)")
         try:
-            return cls._checked(_connected(f"{_uri(path)}?mode=rw"), where)
+            return cls._checked(_connected(f"{_uri(path)}?mode=rw", where), where)
         except OSError:
-            return cls._checked(_connected(f"{_uri(path)}?mode=ro"), where)
+            return cls._checked(_connected(f"{_uri(path)}?mode=ro", where), where)
 
     @classmethod
     def loaded(cls, data: bytes, where: str) -> Ledger:
         """The one in these bytes, held in memory. Raises ConfigurationError when it is damaged."""
-        connection = _connected(":memory:")
+        connection = _connected(":memory:", where)
         if data:
             connection.deserialize(data)
         return cls._checked(connection, where)
@@ -266,11 +266,16 @@ def _make_durable(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = TRUNCATE").fetchone()
 
 
-def _connected(database: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        database,
-        timeout=_BUSY_S,
-        isolation_level=None,
-        check_same_thread=False,
-        uri=database.startswith("file:"),
-    )
+def _connected(database: str, where: str) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(
+            database,
+            timeout=_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=database.startswith("file:"),
+        )
+    except sqlite3.DatabaseError as error:
+        raise ConfigurationError(
+            f"the ledger of the job in {where} is damaged, or may not be read ({error})"
+        ) from error

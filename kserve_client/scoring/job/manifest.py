@@ -68,7 +68,8 @@ class ModelFacts(_Part):
     """Which model, where. `name` is the catalog's, `served_name` the one on the server.
 
     `version` is the one that was asked for, `answered_version` the one the server said it was; ""
-    when not known. `said` is what else the server told of itself.
+    when not known. `host` is the Host header, which picks the service behind a gateway; "" when it
+    is that of the URL. `said` is what else the server told of itself.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ModelFacts(_Part):
     answered_version: str = ""
     endpoint_name: str = ""
     endpoint_url: PublicUrl
+    host: str = ""
     said: dict[str, Json] = Field(default_factory=dict)
 
 

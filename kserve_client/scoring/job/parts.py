@@ -9,6 +9,7 @@ becomes of a row later is written to a new part, and the ledger says which one c
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ from kserve_client.scoring.rows import (
 
 FOLDER = "parts"
 SUFFIX = ".arrow"
+_NAME = re.compile(r"\d{12,}-\d{12,}-[0-9a-f]{8}\.arrow(\.([0-9a-f]{8}\.)?tmp)?")
 _METADATA = b"kserve-client"
 # Chunks of a categorical column may each bring their own dictionary; a file holds one.
 _WRITING = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
@@ -110,6 +112,11 @@ def encoded(
 def _name(start: int, stop: int) -> str:
     """The same rows may be written twice, by a retry or by two workers: never to one file."""
     return f"{start:012d}-{stop:012d}-{secrets.token_hex(4)}{SUFFIX}"
+
+
+def is_part(name: str) -> bool:
+    """Whether a file in the folder of parts is a part, or the draft of one, by its name."""
+    return _NAME.fullmatch(name) is not None
 
 
 def _schema(chunks: Sequence[Scored], cells: pa.Schema, results: pa.Schema | None) -> pa.Schema:

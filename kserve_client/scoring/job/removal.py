@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from kserve_client.errors import ConfigurationError
 from kserve_client.scoring.job import ledger, lock, manifest, parts
-from kserve_client.scoring.job.store import Store
+from kserve_client.scoring.job.manifest import Manifest
+from kserve_client.scoring.job.store import Store, is_draft_of
 
 _NAMES = (ledger.FILE, f"{ledger.FILE}-journal", manifest.FILE, lock.LEASE_FILE, lock.LOCK_FILE)
+# Files that only a job has.
+_SURE = (ledger.FILE, lock.LEASE_FILE)
 
 
 def remove_job(store: Store) -> None:
@@ -32,17 +35,28 @@ def remove_job(store: Store) -> None:
 def holds_job(store: Store) -> bool:
     """Whether there is a job, or something left of one.
 
-    An empty folder of parts is nothing: SeaweedFS lists it for a while after its last object is gone.
+    Other programs have files named manifest.json and lock, and folders named parts. An empty folder
+    of parts is nothing: SeaweedFS lists it for a while after its last object is gone.
     """
-    return not store.sizes("").keys().isdisjoint(_NAMES) or bool(store.sizes(parts.FOLDER))
+    files = store.sizes("")
+    if not files.keys().isdisjoint(_SURE) or any(map(parts.is_part, store.sizes(parts.FOLDER))):
+        return True
+    return manifest.FILE in files and _has_manifest(store)
+
+
+def _has_manifest(store: Store) -> bool:
+    try:
+        Manifest.from_bytes(store.read(manifest.FILE), store.where)
+    except (ConfigurationError, OSError):
+        return False
+    return True
 
 
 def _own_files(store: Store) -> Iterator[str]:
     for name in store.sizes(parts.FOLDER):
-        if name.endswith((parts.SUFFIX, ".tmp")):
+        if parts.is_part(name):
             yield f"{parts.FOLDER}/{name}"
     yield parts.FOLDER
     found = store.sizes("")
-    drafts = (name for name in found if name.endswith(".tmp") and name.startswith(_NAMES))
-    yield from drafts
+    yield from (name for name in found if is_draft_of(name, _NAMES))
     yield from (name for name in _NAMES[:3] if name in found)

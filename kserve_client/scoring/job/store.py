@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -18,6 +19,7 @@ from kserve_client.errors import ConfigurationError
 
 Data = bytes | bytearray | memoryview
 Directory = Path | str
+_DRAFT = re.compile(r"(.+)\.[0-9a-f]{8}\.tmp")
 # Making a folder there would make the bucket, be it of a mistyped name.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"})
 
@@ -80,6 +82,12 @@ def without_secrets(location: str) -> str:
         return location
     parts = urlsplit(location)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def is_draft_of(name: str, names: Collection[str]) -> bool:
+    """Whether a file is what `put` left of one of these when its process was killed."""
+    found = _DRAFT.fullmatch(name)
+    return found is not None and found[1] in names
 
 
 class LocalStore:
@@ -248,8 +256,9 @@ class UrlStore:
             yield
         except OSError:
             raise
-        except Exception as error:
-            raise OSError(f"{self.where}: {type(error).__name__}: {error}") from error
+        except Exception as error:  # noqa: BLE001 - what a library raises
+            # Its words may hold keys, and so may those of what caused it.
+            raise OSError(f"{self.where}: {type(error).__name__}") from None
 
 
 def _last(path: str) -> str:

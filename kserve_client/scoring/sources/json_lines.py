@@ -23,6 +23,9 @@ from kserve_client.scoring.sources.text import not_in_encoding
 
 _KEYS_SHOWN = 5
 _TOO_DEEP = "is nested too deeply"
+# A line of nothing else is blank, whether it is counted as bytes or read as text.
+_BLANKS = " \t\n\r\v\f"
+_BLANK_BYTES = _BLANKS.encode()
 # Half of a character that takes two in UTF-16; only an escape can write one.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -83,7 +86,7 @@ class JsonLinesSource:
     def counted(self) -> Iterator[tuple[LineBlock, int]]:
         """Each block with how many rows it holds."""
         for block in self._blocks:
-            yield block, sum(1 for line in block.data.split(b"\n") if line.strip())
+            yield block, sum(1 for line in block.data.split(b"\n") if line.strip(_BLANK_BYTES))
 
     def _rows(self, block: LineBlock, start: int) -> Rows:
         rows: list[dict[str, str]] = []
@@ -187,7 +190,7 @@ def _numbered_lines(block: LineBlock) -> Iterator[tuple[int, str]]:
         value = block.data[error.start]
         raise not_in_encoding(block.line + line, byte, value, "utf-8") from None
     for line, one in enumerate(text.split("\n"), block.line):
-        if one.strip():
+        if one.strip(_BLANKS):
             yield line, one
 
 

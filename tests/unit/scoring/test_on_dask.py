@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from kserve_client.scoring import (
     Wishes,
     WriteOptions,
     facts_of,
+    on_dask,
     retry_failed,
     retry_on_dask,
     run,
@@ -34,7 +37,15 @@ from kserve_client.scoring import (
 )
 from kserve_client.scoring.job import Job
 from tests import needs
-from tests.unit.scripted_model import Reply, ScriptedModel, open_model, problem, serve
+from tests.unit.scripted_model import (
+    Reply,
+    ScriptedModel,
+    answer,
+    open_model,
+    predicted,
+    problem,
+    serve,
+)
 
 ROWS = 600
 BAD = {3, 250, 251, 599}
@@ -306,8 +317,6 @@ def test_other_versions_on_the_workers(
 
 def test_nobody_at_the_address(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Is our configuration's fault."""
-    from kserve_client.scoring import on_dask
-
     monkeypatch.setattr(on_dask, "CONNECT_S", 0.5)
     with (
         desk.begun(desk.table) as job,
@@ -331,6 +340,93 @@ def test_a_cluster_without_workers(mock: responses.RequestsMock, desk: Desk) -> 
         summary = desk.score(job, desk.table, cluster=DaskCluster(client))
     assert summary.stopped == "the Dask cluster has no workers, for 0.3 s"
     assert summary.rows == 0
+
+
+def test_a_retry_on_a_cluster_without_workers(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Ends as well: after the patience, or at once when somebody cancels it."""
+    from distributed import LocalCluster
+
+    serve(mock, ScriptedModel())
+    wishes = Wishes()
+    wishes_end = threading.Timer(0.5, wishes.cancel.set)
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        empty.get_client() as client,
+        desk.begun(desk.table) as job,
+    ):
+        run_job(job, open_model(), desk.table, options())
+        there = DaskCluster(client)
+        summary = retry_on_dask(job, open_model(), options(), cluster=there)
+        assert summary.stopped.endswith("the Dask cluster has no workers")
+        wishes_end.start()
+        patient = options(patience_s=600)
+        summary = retry_on_dask(job, open_model(), patient, cluster=there, wishes=wishes)
+        assert (summary.stopped, summary.cancelled) == ("cancelled", True)
+        assert (job.counts.ok, job.counts.failed) == (ROWS - 4, 4)
+
+
+def test_a_retry_whose_scheduler_goes_away(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Stops with a sentence, and the rows are still those that failed."""
+    from distributed import LocalCluster
+
+    serve(mock, ScriptedModel())
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        desk.begun(desk.table) as job,
+    ):
+        client = empty.get_client()
+        run_job(job, open_model(), desk.table, options())
+        threading.Timer(0.5, client.close).start()
+        patient = options(patience_s=2)
+        summary = retry_on_dask(job, open_model(), patient, cluster=DaskCluster(client))
+        assert summary.stopped.endswith("the connection to the Dask scheduler was lost")
+        assert job.counts.failed == 4
+
+
+def test_the_version_is_held_on_to(mock: responses.RequestsMock, desk: Desk) -> None:
+    """The first that answered is noted while it goes on; a resumed job takes no other."""
+    version = "1"
+
+    def say(number: int, rows: list[float]) -> Reply:
+        if version == "1" and number >= 9:
+            return problem(503, "no replicas")
+        status, headers, body = answer(rows)
+        return status, headers, json.dumps(json.loads(body) | {"model_version": version})
+
+    serve(mock, ScriptedModel(say))
+    with desk.begun(desk.table) as job:
+        first = desk.score(job, desk.table)
+        assert 0 < first.rows < ROWS
+        assert job.manifest.facts.model.answered_version == "1"
+        version = "2"
+        with pytest.raises(ConfigurationError, match="version 2, and answered as 1 when"):
+            desk.score(job, desk.table)
+        assert job.counts.done == first.rows
+
+
+def test_a_retry_holds_on_to_the_version(mock: responses.RequestsMock, desk: Desk) -> None:
+    """Rows of one result come from one version, whichever of them are sent again."""
+    version = "1"
+
+    def say(_: int, rows: list[float]) -> Reply:
+        status, headers, body = answer(rows) if version == "1" else predicted([0] * len(rows))
+        return status, headers, json.dumps(json.loads(body) | {"model_version": version})
+
+    serve(mock, ScriptedModel(say))
+    with desk.begun(desk.table) as job:
+        desk.score(job, desk.table)
+        version = "2"
+        with pytest.raises(ConfigurationError, match="version 2, and answered as 1 when"):
+            retry_on_dask(job, open_model(), options(), cluster=desk.cluster())
+        assert (job.counts.ok, job.counts.failed) == (ROWS - 4, 4)
+
+
+def test_a_relative_path_of_text(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means the same table on workers that stand in another folder."""
+    monkeypatch.chdir(desk.folder)
+    with Job.create(desk.folder / "job", facts_of(open_model(), "in.csv", options())) as job:
+        spec = on_dask._spec(job, open_model(), "in.csv", options(), None)
+        assert spec.source == desk.table
 
 
 def test_a_stream_is_no_source(desk: Desk) -> None:

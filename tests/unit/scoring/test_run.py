@@ -371,3 +371,59 @@ def test_memory_is_bounded_when_the_first_chunk_hangs() -> None:
     threading.Timer(0.4, lambda: (ahead.append(-1), go_on.set())).start()
     assert numbers(list(in_order(iter(run)))) == list(range(1000))
     assert 10 < max(ahead[: ahead.index(-1)]) < 200
+
+
+@pytest.mark.parametrize("asked_s", [0.0, 3600.0])
+def test_retry_after_moves_neither_end_of_the_patience(asked_s: float) -> None:
+    """An hour is not waited for; nor is a server asked on end that says at once."""
+    began: list[float] = []
+
+    def busy(rows: Rows) -> Answered:
+        began.append(time.monotonic())
+        error = NotReadyError("503", status=503)
+        error.retry_after_s = asked_s
+        raise error
+
+    run, _ = run_of(busy, count=1, options=RunOptions(patience_s=0.4))
+    started = time.monotonic()
+    assert list(run) == []
+    assert time.monotonic() - started < 30
+    assert run.stopped.startswith("no answer for 0.4 s")
+    assert len(began) < 100
+
+
+def test_a_source_that_stalls_does_not_hold_what_was_asked() -> None:
+    """Rows that came are dealt with, and a cancelled run ends while the source still hangs."""
+    goes_on, cancel = threading.Event(), threading.Event()
+
+    def stalls() -> Iterator[Rows]:
+        yield from table(7)
+        goes_on.wait(60)
+
+    step = Scripted(ok)
+    cutter = Cutter(stalls())
+    run = Run(step, cutter, Pace(5, 2), cancel=cancel)
+    scored = []
+    try:
+        for chunk in run:
+            scored.append(chunk)
+            if sum(map(len, scored)) == 7:
+                cancel.set()
+    finally:
+        goes_on.set()
+        cutter.close()
+    assert sorted(numbers(scored)) == list(range(7))
+    assert run.stopped == "cancelled"
+
+
+def test_a_job_that_was_answered_before_has_patience_from_the_start() -> None:
+    """After a restart the dashboard may be up before the model is."""
+    back_at = time.monotonic() + 0.5
+
+    def not_yet(rows: Rows) -> Answered:
+        if time.monotonic() < back_at:
+            raise NotFoundError("404: no such model", status=404)
+        return ok(rows)
+
+    run, _ = run_of(not_yet, options=RunOptions(has_answered=True))
+    assert predictions(list(in_order(iter(run)))) == [2 * n for n in range(50)]

@@ -13,7 +13,7 @@ import responses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kserve_client import ConfigurationError, InputError
+from kserve_client import ConfigurationError, Endpoint, InferenceClient, InputError, Model
 from kserve_client.scoring import (
     ScoreOptions,
     Summary,
@@ -29,6 +29,7 @@ from kserve_client.scoring import (
 from kserve_client.scoring.job import Job
 from kserve_client.scoring.progress import Progress
 from tests.unit.scripted_model import (
+    URL,
     Reply,
     ScriptedModel,
     open_model,
@@ -211,6 +212,13 @@ def test_another_input_or_model_is_refused(
     with Job.open(tmp_path / "job") as job:
         with pytest.raises(ConfigurationError, match="the model version was any, is 2"):
             job.check(facts_of(model, table, options()))
+        elsewhere = Model(
+            InferenceClient(Endpoint(url=URL, host="iris.lab")),
+            "naming",
+            signature=open_model().signature,
+        )
+        with pytest.raises(ConfigurationError, match="the host was not set, is 'iris"):
+            job.check(facts_of(elsewhere, table, options()))
         with pytest.raises(ConfigurationError, match="the limit of rows was None, is 5"):
             job.check(facts_of(open_model(), table, options(limit=5)))
         table.write_text(TABLE.replace("000,0", "000,1"))
@@ -273,6 +281,26 @@ def test_another_version_of_the_model_does_not_go_on_with_a_job(
         assert run_job(job, open_model(), table, how).is_complete
         assert job.manifest.figures.requests == 9
         assert job.manifest.figures.seconds > first.seconds
+
+
+def test_the_version_that_answered_survives_a_kill(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """It is noted before the first rows count."""
+
+    def versioned(number: int, rows: list[float]) -> Reply:
+        if number == 3:
+            raise KeyboardInterrupt  # as near to a kill as a test of one process comes
+        status, headers, body = predicted([int(row) for row in rows])
+        return status, headers, body.replace("{", '{"model_version": "7", ', 1)
+
+    serve(mock, ScriptedModel(versioned))
+    how = options(concurrency=1)
+    with begun(tmp_path / "job", table, how) as job, pytest.raises(KeyboardInterrupt):
+        run_job(job, open_model(), table, how)
+    with Job.open(tmp_path / "job") as job:
+        assert job.manifest.facts.model.answered_version == "7"
+        assert 0 < job.counts.done < 60
 
 
 def test_options_come_back_from_a_job(table: Path) -> None:

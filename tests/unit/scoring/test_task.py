@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
 import pickle
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tests.unit.scripted_model import (
     URL,
     Reply,
     ScriptedModel,
+    answer,
     open_model,
     problem,
     serve,
@@ -179,14 +182,54 @@ def test_another_table_of_that_name_is_refused(job: Job, table: Path, tmp_path: 
         task.do(spec(job, table, source=other).sealed(), first, Known())
 
 
+def test_a_table_is_looked_at_each_time(
+    mock: responses.RequestsMock, job: Job, table: Path
+) -> None:
+    """One that was written anew between two tasks is refused, be its size the same or not."""
+    serve(mock, ScriptedModel())
+    sealed = spec(job, table).sealed()
+    first, second = pieces(table)[:2]
+    assert task.do(sealed, first, Known()).rows == len(first)
+    before, old = table.stat(), table.read_bytes()
+    os.utime(table, ns=(before.st_atime_ns, before.st_mtime_ns + 1000))
+    with pytest.raises(InputError, match=r"another table in .*its time of change is another"):
+        task.do(sealed, second, Known())
+    table.write_bytes(old + b"9,9\n")
+    with pytest.raises(InputError, match=r"another table in .*bytes now"):
+        task.do(sealed, second, Known())
+
+
 def test_a_table_that_changed_under_way(
     mock: responses.RequestsMock, job: Job, table: Path
 ) -> None:
     """Rows that are not there any more are no rows that were done."""
     serve(mock, ScriptedModel())
     sealed = spec(job, table).sealed()
-    piece = pieces(table)[0]
-    task.workplace(sealed)
-    table.write_text("id,x\n" + "1,2\n" * 3)
+    (whole,) = partitions(table, OPTIONS.reading, 10**6)
+    before = table.stat()
+    table.write_bytes(b"id,x\n" + b"1,2\n" * 3 + b"\n" * (before.st_size - 17))
+    os.utime(table, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(InputError, match="the input has changed"):
-        task.do(sealed, piece, Known())
+        task.do(sealed, Slice(whole, 0, ROWS), Known())
+
+
+def versioned(version: Callable[[], str]) -> ScriptedModel:
+    """A model that says which version it is."""
+
+    def say(_: int, rows: list[float]) -> Reply:
+        status, headers, body = answer(rows)
+        return status, headers, json.dumps(json.loads(body) | {"model_version": version()})
+
+    return ScriptedModel(say)
+
+
+def test_the_version_that_answered_is_told(
+    mock: responses.RequestsMock, job: Job, table: Path
+) -> None:
+    """So that the job can hold on to it; a task that was given one refuses another."""
+    serve(mock, versioned(lambda: "2"))
+    piece = pieces(table)[0]
+    assert task.do(spec(job, table).sealed(), piece, Known()).answered_version == "2"
+    given = spec(job, table, answered_version="1").sealed()
+    with pytest.raises(ConfigurationError, match="answers as version 2, and answered as 1 when"):
+        task.do(given, piece, Known())

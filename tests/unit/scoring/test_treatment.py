@@ -221,3 +221,29 @@ def test_the_usual_value() -> None:
     assert usual_value(SIGNATURE.feature("island")) == ("Dream", "the commonest of the sample")
     assert usual_value(SIGNATURE.feature("day")) == ("2026-11-22", "where the form starts")
     assert usual_value(SIGNATURE.feature("n")) is None
+
+
+@pytest.mark.parametrize(
+    ("action", "column", "dropped"),
+    [
+        ("fix", ["-3", "5", "10.0"], {}),
+        ("drop", ["-3", "5", "11"], {2: "left out: x: 11 is outside up to 10"}),
+    ],
+)
+def test_the_range_is_that_of_when_it_was_chosen(
+    action: Any, column: list[str], dropped: dict[int, str]
+) -> None:
+    """A slider that is moved later does not change what is sent in the midst of a job."""
+    chosen = Signature(features=(Feature(name="x", max=10),))
+    kept = Treatment.of(chosen, {"x": {"range": action}}).model_dump(mode="json")
+    treatment = Treatment.model_validate(kept)
+    moved = Feature(name="x", min=0, max=4)
+    found, left_out = treatment.apply(moved, pa.array(["-3", "5", "11"]))
+    assert (found.to_pylist(), left_out) == (column, dropped)
+
+
+def test_a_range_that_was_not_there_leaves_nothing_out() -> None:
+    """Who chose to leave out what is out of range had none to look at."""
+    treatment = Treatment.of(Signature(features=(Feature(name="x"),)), {"x": {"range": "drop"}})
+    column = pa.array(["-3"])
+    assert treatment.apply(Feature(name="x", min=0), column) == (column, {})

@@ -59,6 +59,7 @@ def test_other_columns_are_refused() -> None:
         ({"served_name": "iris-v2"}, "the model was 'iris-v1', is 'iris-v2'"),
         ({"version": "4"}, "the model version was 3, is 4"),
         ({"version": ""}, "the model version was 3, is any"),
+        ({"host": "iris.lab"}, "the host was not set, is 'iris.lab'"),
         ({"endpoint_url": "http://b"}, "the endpoint was http://iris.models, is http://b"),
     ],
 )

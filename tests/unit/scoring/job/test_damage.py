@@ -80,14 +80,17 @@ def test_a_part_with_other_bytes_is_found_out(directory: Path, at: int) -> None:
 
 def test_a_part_without_a_line_is_removed(directory: Path) -> None:
     """What was written before a crash and not noted; other files stay."""
-    left = directory / "parts" / "000000000008-000000000010-abcd.arrow"
+    left = directory / "parts" / "000000000008-000000000010-0123abcd.arrow"
     left.write_bytes(parts(directory)[0].read_bytes())
     note = directory / "parts" / "note.txt"
     note.write_text("mine")
+    table = directory / "parts" / "table.arrow"
+    table.write_text("mine too")
     with Job.open(directory) as job:
         assert lines(job) == [ok_line(n) for n in range(8)]
     assert not left.exists()
     assert note.exists()
+    assert table.exists()
 
 
 def test_a_reader_says_that_a_part_is_gone(directory: Path) -> None:
@@ -135,6 +138,23 @@ def test_a_ledger_that_is_gone_is_told(directory: Path) -> None:
     for kind in (Job, SavedJob):
         with pytest.raises(ConfigurationError, match="has no ledger"):
             kind.open(directory)
+
+
+@pytest.mark.parametrize("kind", [Job, SavedJob])
+def test_a_ledger_that_sqlite_can_not_open_is_told(
+    directory: Path, kind: type[SavedJob], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the words of this package, not as an error of SQLite."""
+
+    def refuse(*_arguments: object, **_options: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(
+        ConfigurationError,
+        match=r"the ledger of the job in .* is damaged, or may not be read \(unable to open",
+    ):
+        kind.open(directory)
 
 
 def test_a_newer_ledger_is_refused(directory: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from tests.unit.scoring.job.chunks import (
     ok_line,
     rows,
 )
+
+LEFT = "000000000000-000000000004-0123abcd.arrow"
 
 
 def part_files(directory: Path) -> list[Path]:
@@ -347,10 +350,24 @@ def test_a_job_can_begin_where_one_died_before_it_was_there(tmp_path: Path) -> N
     """Without a manifest there is no job, whatever else was made for it."""
     Job.create(tmp_path / "job", FACTS).close()
     (tmp_path / "job" / "manifest.json").unlink()
-    (tmp_path / "job" / "parts" / "left.arrow").write_bytes(b"x")
+    (tmp_path / "job" / "parts" / LEFT).write_bytes(b"x")
+    (tmp_path / "job" / "manifest.json.0123abcd.tmp").write_bytes(b"{")
     with Job.create(tmp_path / "job", FACTS) as job:
         assert part_files(tmp_path / "job") == []
         assert job.remaining() == [range(UNKNOWN_END)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["parts/a.txt", "parts/table.arrow", "lock.md", "manifest.json.bak", "parts/1-2-3.arrow"],
+)
+def test_a_job_is_not_begun_over_files_of_a_person(tmp_path: Path, name: str) -> None:
+    """Also when they lie in a folder, or have a name, like those of a job."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(ConfigurationError, match=re.escape(f"not empty ('{name}' is in it)")):
+        Job.create(tmp_path, FACTS)
+    assert (tmp_path / name).read_text() == "mine"
 
 
 def test_no_job_where_there_is_none(tmp_path: Path) -> None:

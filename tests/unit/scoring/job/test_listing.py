@@ -114,10 +114,18 @@ def test_files_that_are_not_of_the_job_stay(tmp_path: Path) -> None:
     directory = made(tmp_path, "aaaaaaaa")
     (directory / "result.csv").write_text("a,b")
     (directory / "parts" / "mine.txt").write_text("mine")
-    (directory / "manifest.json.0123.tmp").write_text("left by a crash")
+    (directory / "parts" / "mine.arrow").write_text("mine")
+    (directory / "manifest.json.mine.tmp").write_text("mine")
+    (directory / "manifest.json.0123abcd.tmp").write_text("left by a crash")
     delete_job(directory)
     left = sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
-    assert left == ["parts", "parts/mine.txt", "result.csv"]
+    assert left == [
+        "manifest.json.mine.tmp",
+        "parts",
+        "parts/mine.arrow",
+        "parts/mine.txt",
+        "result.csv",
+    ]
 
 
 def test_a_directory_that_holds_no_job_is_left_alone(tmp_path: Path) -> None:
@@ -127,3 +135,36 @@ def test_a_directory_that_holds_no_job_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no job"):
         delete_job(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("manifest.json", '{"name": "a site", "version": "1.0"}'),
+        ("manifest.json", '{"format_version": 2}'),
+        ("manifest.json", "[]"),
+        ("lock", "held by another program"),
+        ("parts/table.arrow", "mine"),
+    ],
+)
+def test_files_of_another_program_are_no_job(tmp_path: Path, name: str, text: str) -> None:
+    """Though they are named like those of a job: not listed, not removed."""
+    directory = tmp_path / "somebody"
+    (directory / "parts").mkdir(parents=True)
+    (directory / name).write_text(text)
+    assert jobs(tmp_path) == []
+    with pytest.raises(ConfigurationError, match="there is no job"):
+        delete_job(directory)
+    assert (directory / name).read_text() == text
+
+
+@pytest.mark.parametrize("kept", ["manifest.json", "ledger.sqlite", "parts"])
+def test_one_thing_of_a_job_is_enough_to_remove_it(tmp_path: Path, kept: str) -> None:
+    """Removing may have been broken off anywhere."""
+    directory = made(tmp_path, "aaaaaaaa")
+    for path in directory.rglob("*"):
+        if path.is_file() and kept not in (path.name, path.parent.name):
+            path.unlink()
+    assert [found.job_id for found in jobs(tmp_path)] == ["aaaaaaaa"]
+    delete_job(directory)
+    assert not directory.exists()

@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,48 @@ def test_saved_is_what_the_put_ledger_holds(url: str) -> None:
     with SavedJob.open(f"{url}/job") as saved:
         assert [batch.num_rows for batch in saved.result_batches(0, 9)] == [2, 2]
     job.close()
+
+
+class Lagging(UrlStore):
+    """A storage whose listing is behind: it shows the first part only."""
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """What was there some time ago."""
+        return dict(sorted(super().sizes(folder).items())[:1])
+
+
+def test_tidying_forgets_no_row(url: str) -> None:
+    """Also when the listing lacks a part; only parts that do not count go."""
+    with Job.create(f"{url}/job", FACTS) as job:
+        job.record(chunk(2, 4))
+        job.flush()
+        job.record(chunk(4, 6))
+        twin = job.part_writer().write([chunk(0, 2)])
+        job._store = Lagging(f"{url}/job", {})
+        job.tidy()
+        job.record(chunk(0, 2))
+        finished(job, 6)
+        assert lines(job) == [ok_line(n) for n in range(6)]
+    assert f"job/{twin.part.path}" not in files(url)
+
+
+class Talkative:
+    """A storage library that raises errors of its own, with all it knows."""
+
+    def cat_file(self, path: str) -> bytes:
+        """Refuse."""
+        raise RuntimeError(f"{path}: key AKIA123 with secret hunter2 was refused")
+
+
+def test_words_of_a_storage_library_are_not_repeated(url: str) -> None:
+    """They may hold keys: the kind of the error is told, also in the traceback."""
+    store = UrlStore(f"{url}/job", {})
+    store._fs = Talkative()
+    with pytest.raises(OSError, match="RuntimeError") as error:
+        store.read("manifest.json")
+    told = "".join(traceback.format_exception(error.value))
+    assert "hunter2" not in told
+    assert str(error.value) == f"{store.where}: RuntimeError"
 
 
 def test_a_reader_keeps_up_with_a_retry(url: str) -> None:

@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -5,6 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kserve_client import InputError
+from kserve_client.scoring.sources import ReadOptions
+from kserve_client.scoring.sources.json_lines import JsonLinesSource
+from kserve_client.scoring.sources.location import opened_file
+from kserve_client.scoring.sources.opening import source_of
 from tests.unit.scoring.sources.reading import refusal, rows_of, within
 
 
@@ -21,6 +26,17 @@ def test_cells_keep_the_text_of_numbers() -> None:
         ("", "", "false"),
     ]
     assert problems == ["", "", ""]
+
+
+@pytest.mark.parametrize("blank", ["", " \t\v\f", "\x1c", "\x85", "\xa0", "\u2028"])
+def test_a_line_is_blank_where_it_is_read_and_where_it_is_counted(blank: str) -> None:
+    """Otherwise partitions after it would begin at another row than the one they hold."""
+    data = f'{{"a": 1}}\n{blank}\r\n{{"a": 2}}\n'.encode()
+    rows, _ = rows_of(data)
+    with opened_file(io.BytesIO(data), ReadOptions()) as raw:
+        source = source_of(raw, ReadOptions(), block_bytes=1 << 20)
+        assert isinstance(source, JsonLinesSource)
+        assert sum(count for _, count in source.counted()) == len(rows)
 
 
 def test_lists_and_objects_stay_json() -> None:
