@@ -29,46 +29,39 @@ def allowed(found: T | None, reason: str) -> T:
     pytest.skip(reason)
 
 
+def _python(variable: str, what: str) -> Path:
+    found = os.environ.get(variable)
+    return Path(require(found, f"{variable} names no Python with {what}: use scripts/test.sh"))
+
+
 def mlserver_python() -> Path:
     """Return the Python of the environment that holds MLServer."""
-    variable = "KSERVE_CLIENT_MLSERVER_PYTHON"
-    found = os.environ.get(variable)
-    return Path(require(found, f"{variable} names no Python with MLServer: use scripts/test.sh"))
+    return _python("KSERVE_CLIENT_MLSERVER_PYTHON", "MLServer")
 
 
 def kserve_python() -> Path:
     """Return the Python of the environment that holds KServe's model server."""
-    variable = "KSERVE_CLIENT_KSERVE_PYTHON"
-    found = os.environ.get(variable)
-    return Path(require(found, f"{variable} names no Python with KServe: use scripts/test.sh"))
+    return _python("KSERVE_CLIENT_KSERVE_PYTHON", "KServe")
 
 
 def mlflow_python() -> Path:
     """Return the Python of the environment that holds MLflow."""
-    variable = "KSERVE_CLIENT_MLFLOW_PYTHON"
-    found = os.environ.get(variable)
-    return Path(require(found, f"{variable} names no Python with MLflow: use scripts/test.sh"))
+    return _python("KSERVE_CLIENT_MLFLOW_PYTHON", "MLflow")
 
 
 def chart_python() -> Path:
     """Return the Python of the environment that holds Helm, Traefik and what checks charts."""
-    variable = "KSERVE_CLIENT_CHART_PYTHON"
-    found = os.environ.get(variable)
-    return Path(require(found, f"{variable} names no Python with Helm: use scripts/test.sh"))
+    return _python("KSERVE_CLIENT_CHART_PYTHON", "Helm")
 
 
 def pipeline_python() -> Path:
     """Return the Python of the environment that holds the tools of the road."""
-    variable = "KSERVE_CLIENT_PIPELINE_PYTHON"
-    found = os.environ.get(variable)
-    return Path(require(found, f"{variable} names no Python with them: use scripts/test.sh"))
+    return _python("KSERVE_CLIENT_PIPELINE_PYTHON", "them")
 
 
 def jupyterhub_python() -> Path:
     """Return the Python of the environment that holds JupyterHub."""
-    variable = "KSERVE_CLIENT_JUPYTERHUB_PYTHON"
-    found = os.environ.get(variable)
-    return Path(require(found, f"{variable} names no Python with JupyterHub: use scripts/test.sh"))
+    return _python("KSERVE_CLIENT_JUPYTERHUB_PYTHON", "JupyterHub")
 
 
 def chromium() -> str:

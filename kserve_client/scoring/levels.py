@@ -73,7 +73,6 @@ class Level:
         self._least_s = least_s
         # A source may never fill a chunk of this size: after a while any size will do.
         self._strangers_left = 2 * setting.concurrency + 8 if is_about_rows else 0
-        self._is_about_rows = is_about_rows
         self._latencies: list[float] = []
         self._rows = 0
         self._first_s = self._last_s = began_s
