@@ -102,7 +102,7 @@ def batch(browser: Browser, options: argparse.Namespace) -> None:
     page.goto(f"{options.url}/batch?m=iris")
     settle(page, "Download a template")
     page.set_input_files("input[type=file]", ROOT / ".demo" / "data" / "iris-150.csv")
-    settle(page, "What will be sent")
+    settle(page, "Score 150 rows")
     page.screenshot(path=options.to / "batch-check-wide-light.png")
     page.get_by_text("Score 150 rows").click()
     settle(page, "have a prediction")
