@@ -80,8 +80,8 @@ def _as_demo(text: str, url: str) -> str:
 
 
 def _even(text: str) -> str:
-    """Without what differs: times, and the widths of columns."""
-    text = re.sub(r"[\d.]+ (ms|s)\b", r"N \1", text)
+    """Without what differs: times, rates, and the widths of columns."""
+    text = re.sub(r"[\d.,]+ (ms|s|rows/s)\b", r"N \1", text)
     return re.sub(r"[ \t]+", " ", re.sub(r" +$", "", text, flags=re.MULTILINE)).strip() + "\n"
 
 
