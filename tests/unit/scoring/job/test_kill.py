@@ -6,7 +6,7 @@ import multiprocessing
 import random
 import time
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 
 import pytest
@@ -16,15 +16,14 @@ from kserve_client.scoring.job import Job, SavedJob
 from tests.unit.scoring.job.chunks import FACTS, Line, chunk, failed_line, lines, ok_line
 from tests.unit.scoring.job.worker import BAD, BAD_TWICE, TOTAL, hold, work
 
-KILLS = 24
+KILLS = 8
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
-def processes() -> ForkServerContext:
-    """Processes that start at once: what they need is imported a single time."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.unit.scoring.job.worker"])
-    return context
+def processes() -> SpawnContext:
+    """Processes that share nothing with this one, whatever other tests left in it."""
+    return multiprocessing.get_context("spawn")
 
 
 def expected(number: int) -> Line:
@@ -44,7 +43,7 @@ def said_by(end: Connection) -> int:
     return most
 
 
-def run_for(processes: ForkServerContext, directory: Path, seed: int, seconds: float) -> int:
+def run_for(processes: SpawnContext, directory: Path, seed: int, seconds: float) -> int:
     """Have a process work, kill it, and give back what it said was saved."""
     ours, theirs = processes.Pipe(duplex=False)
     process = processes.Process(target=work, args=(directory, seed, theirs))
@@ -70,7 +69,7 @@ def check_between(directory: Path, said: int) -> int:
         return done
 
 
-def test_kill_9_at_any_moment(tmp_path: Path, processes: ForkServerContext) -> None:
+def test_kill_9_at_any_moment(tmp_path: Path, processes: SpawnContext) -> None:
     """Every row comes out once, in order, with the right outcome; nothing saved is ever undone."""
     directory = tmp_path / "job"
     rng = random.Random(11)
@@ -95,7 +94,7 @@ def test_kill_9_at_any_moment(tmp_path: Path, processes: ForkServerContext) -> N
     assert named == {path.name for path in (directory / "parts").iterdir()}
 
 
-def test_one_process_at_a_time(tmp_path: Path, processes: ForkServerContext) -> None:
+def test_one_process_at_a_time(tmp_path: Path, processes: SpawnContext) -> None:
     """The second is told who is at work; readers are not kept away; a kill frees the job."""
     directory = tmp_path / "job"
     with Job.create(directory, FACTS) as job:
