@@ -22,10 +22,10 @@ from scripts.processes import (
     LOOPBACK,
     Child,
     Interrupted,
+    exit_status,
     fail_if_ended,
     free_ports,
     is_taken,
-    signals_raise,
     stop_all,
 )
 
@@ -148,19 +148,9 @@ def _only_demo_here() -> Iterator[None]:
 def run(arguments: Sequence[str]) -> int:
     """Run the demo or its check; return the exit status."""
     wanted = options.parse(arguments)
-    try:
-        with signals_raise():
-            return run_check(wanted) if wanted.is_check else run_demo(wanted)
-    except ScriptError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        # A full disk, a folder that somebody else owns.
-        print(f"The demo stopped: {error.strerror}: {error.filename}.", file=sys.stderr)
-        return 1
-    except Interrupted as stop:
-        print("\nStopped", file=sys.stderr)
-        return 128 + stop.number
+    return exit_status(
+        lambda: run_check(wanted) if wanted.is_check else run_demo(wanted), "The demo"
+    )
 
 
 if __name__ == "__main__":

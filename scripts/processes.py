@@ -52,6 +52,23 @@ def signals_raise() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def exit_status(go: Callable[[], int], what: str) -> int:
+    """Run `what`, such as "The demo", to its end; what stopped it is told and is the exit status."""
+    try:
+        with signals_raise():
+            return go()
+    except ScriptError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        # A full disk, a folder that somebody else owns.
+        print(f"{what} stopped: {error.strerror}: {error.filename}.", file=sys.stderr)
+        return 1
+    except Interrupted as stop:
+        print("\nStopped", file=sys.stderr)
+        return 128 + stop.number
+
+
 def _die_with_parent() -> Callable[[], None] | None:
     """Return what a child runs before it starts, so that it gets SIGTERM when we die (Linux)."""
     # The kernel watches the thread that forked, not the process: only the main one lives as long.

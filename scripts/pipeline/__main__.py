@@ -18,7 +18,7 @@ from scripts.pipeline.options import Options
 from scripts.pipeline.registry import Version
 from scripts.pipeline.road import Pythons, Road
 from scripts.problem import ScriptError
-from scripts.processes import LOOPBACK, Interrupted, fail_if_ended, is_taken, signals_raise
+from scripts.processes import LOOPBACK, Interrupted, exit_status, fail_if_ended, is_taken
 
 WATCH_S = 0.5
 
@@ -126,18 +126,7 @@ def _only_road_here(folder: Path) -> Iterator[None]:
 def run(arguments: Sequence[str]) -> int:
     """Go the road; return the exit status."""
     wanted = options.parse(arguments)
-    try:
-        with signals_raise():
-            return go(wanted)
-    except ScriptError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"The road stopped: {error.strerror}: {error.filename}.", file=sys.stderr)
-        return 1
-    except Interrupted as stop:
-        print("\nStopped", file=sys.stderr)
-        return 128 + stop.number
+    return exit_status(lambda: go(wanted), "The road")
 
 
 if __name__ == "__main__":

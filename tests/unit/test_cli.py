@@ -5,9 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -16,6 +14,7 @@ import responses
 from kserve_client.cli import main, predict
 from kserve_client.cli.arguments import build_parser
 from kserve_client.cli.console import table
+from tests.unit.command_line import Ran, Run, without_proxies
 from tests.unit.scripted_model import (
     INFER_URL,
     MODELS_FILE,
@@ -38,29 +37,9 @@ PICTURE_MODEL = """
 """
 
 
-@dataclass
-class Ran:
-    """What a command did."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here goes through a proxy of this machine."""
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    without_proxies(monkeypatch)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import responses
 from kserve_client.cli import jobs, main
 from kserve_client.cli.progress import ProgressLine, duration
 from kserve_client.scoring import Progress
+from tests.unit.command_line import Ran, Run, without_proxies
 from tests.unit.scripted_model import INFER_URL, MODELS_FILE, ScriptedModel, problem, serve
 
 TWO_FEATURES = """
@@ -35,29 +35,9 @@ TWO_FEATURES = """
 """
 
 
-@dataclass
-class Ran:
-    """What a command did."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture(autouse=True)
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here goes through a proxy of this machine."""
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    without_proxies(monkeypatch)
 
 
 @pytest.fixture
