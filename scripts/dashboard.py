@@ -16,7 +16,12 @@ def start(python: Path, port: int, models_file: Path, log: Path, **variables: st
     command += ["--server.address", LOOPBACK, "--server.port", str(port)]
     command += ["--server.headless", "true", "--browser.gatherUsageStats", "false"]
     command += ["--server.scriptHealthCheckEnabled", "true"]
-    environment = os.environ | {"KSERVE_CLIENT_MODELS": str(models_file)} | variables
+    own = {
+        "KSERVE_CLIENT_MODELS": str(models_file),
+        # Not the folder of a person's own jobs.
+        "KSERVE_CLIENT_JOBS_FOLDER": str(models_file.parent / "jobs"),
+    }
+    environment = os.environ | own | variables
     return Child("The dashboard", command, log, cwd=ROOT, env=environment)
 
 
