@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,23 @@ import pytest
 from scripts import demo_models
 from scripts.mlserver import MLServer
 from tests import needs
+
+MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_a_page_is_left() -> Iterator[None]:
+    """Undo what a page run by a test leaves in this process.
+
+    Streamlit puts the page in the place of `__main__`, which a process that is spawned later would
+    run first; what the pages cached has threads and the settings of that test.
+    """
+    yield
+    sys.modules["__main__"] = MAIN
+    if "dashboard.settings" in sys.modules:
+        sys.modules["dashboard.settings"].settings.cache_clear()
+    if "streamlit" in sys.modules:
+        sys.modules["streamlit"].cache_resource.clear()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -102,14 +101,9 @@ def past_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_remembered(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
-    """Let no test see the settings, clients, jobs and health that another one left in caches."""
+def own_jobs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no test see the jobs of another one."""
     monkeypatch.setenv("KSERVE_CLIENT_JOBS_FOLDER", str(tmp_path_factory.mktemp("jobs")))
-    yield
-    settings.cache_clear()
-    st.cache_resource.clear()
 
 
 @pytest.fixture

@@ -162,4 +162,3 @@ def test_the_dashboard_builds_its_form(models_file: Path, monkeypatch: pytest.Mo
     assert any(
         "Iris" in block.value for block in [*app.title, *app.header, *app.markdown, *app.subheader]
     )
-    settings.cache_clear()

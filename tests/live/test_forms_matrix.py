@@ -27,8 +27,8 @@ from tests import needs
 from tests.dashboard.conftest import (  # noqa: F401 - fixtures
     OpenPage,
     no_traceback,
-    nothing_remembered,
     open_page,
+    own_jobs,
     past_the_guard,
 )
 from tests.dashboard.reading import alert, named, shown_json

@@ -140,7 +140,6 @@ def test_the_details_page_shows_the_split(two: Two, monkeypatch: pytest.MonkeyPa
     deadline = time.monotonic() + 60
     while not (tables := splits(app)) and time.monotonic() < deadline:
         app = details()
-    settings.cache_clear()
     assert not app.exception
     (split,) = tables
     assert split[["Revision", "Requests"]].to_numpy().tolist() == [
