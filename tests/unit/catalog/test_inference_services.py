@@ -514,7 +514,7 @@ def test_each_setting_is_documented() -> None:
 
 @pytest.mark.parametrize("kind", ["full", "minimal"])
 def test_the_objects_are_valid_under_the_real_definition(kind: str) -> None:
-    """So that these tests hold something real. KSERVE_CLIENT_CRDS names a folder of KServe's CRDs."""
+    """So that these tests hold something real. KSERVE_CLIENT_CRDS names a folder of definitions."""
     path = definition(kind)
     schema = crds.load_schema(path, "v1beta1")
     found = {name: crds.problems(objects.load(name), schema) for name in objects.NAMES}
@@ -542,6 +542,6 @@ def definition(kind: str) -> Path:
     folder = os.environ.get("KSERVE_CLIENT_CRDS")
     if not folder:
         pytest.skip(
-            "KSERVE_CLIENT_CRDS names no folder with KServe's CRDs; the live tests hold types"
+            "KSERVE_CLIENT_CRDS names no folder of CustomResourceDefinitions; the live tests hold types"
         )
-    return Path(folder) / kind / "serving.kserve.io_inferenceservices.yaml"
+    return Path(folder) / "kserve" / kind / "serving.kserve.io_inferenceservices.yaml"
