@@ -3,12 +3,15 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from scripts.mlserver import MLServer
 from tests.browser.conftest import NewVisit, Visit
+from tests.fault_proxy import PASS, Fault, FaultProxy, Policy, always, fault_proxy
 from tests.servers import ROOT, dashboard_variables, start_dashboard, wait_for
 
 # Alone such a test takes seconds; a machine that is busy otherwise makes minutes of them.
@@ -49,6 +52,41 @@ def by_command_line(models: Path, source: Path, to: Path) -> bytes:
         command, cwd=ROOT, env=dashboard_variables(models), check=True, capture_output=True
     )
     return to.read_bytes()
+
+
+def first(chunks: int, proxy: FaultProxy, hold_s: float = 30.0) -> Policy:
+    """Let so many more inferences through and hold the others: a job is halfway as long as it takes."""
+    end = proxy.inferences + chunks
+    return lambda number: PASS if number < end else Fault(delay_s=hold_s)
+
+
+@pytest.fixture
+def proxy(mlserver: MLServer) -> Iterator[FaultProxy]:
+    """Run a proxy before the server, which hands on what it gets until a test has another policy."""
+    with fault_proxy(mlserver.url) as running:
+        yield running
+
+
+@pytest.fixture
+def behind_proxy(proxy: FaultProxy, mlserver: MLServer, demo_models_file: Path) -> Iterator[Path]:
+    """Return the demo's models file with the proxy's address."""
+    path = demo_models_file.with_name("behind.yaml")
+    path.write_text(demo_models_file.read_text().replace(mlserver.url, proxy.url))
+    yield path
+    path.unlink()
+
+
+@pytest.fixture
+def slowed(behind_proxy: Path, tmp_path: Path) -> Iterator[str]:
+    """Run a dashboard whose server is behind the proxy; return its address."""
+    dashboard = start_dashboard(
+        behind_proxy, tmp_path / "dashboard.log", KSERVE_CLIENT_JOBS_FOLDER=str(tmp_path / "jobs")
+    )
+    try:
+        wait_for(dashboard)
+        yield dashboard.url
+    finally:
+        dashboard.child.stop()
 
 
 @pytest.fixture(scope="module")
@@ -124,11 +162,13 @@ def test_rows_that_fail_are_told_apart(visit: Visit, tmp_path: Path) -> None:
 
 
 def test_a_reload_and_a_closed_tab_keep_the_job(
-    visit: Visit, new_visit: NewVisit, big: Path
+    proxy: FaultProxy, slowed: str, new_visit: NewVisit, big: Path
 ) -> None:
     """F5 in the middle: the same job; pause, another tab, go on: it is whole in the end."""
+    visit = new_visit(url=slowed)
     visit.go("batch?m=iris")
     upload(visit, big)
+    proxy.policy = first(5, proxy, hold_s=3.0)
     press(visit, "Score 600,000 rows")
     press(visit, "Pause")
     expect(told(visit, "^Paused · ")).to_be_visible()
@@ -139,7 +179,8 @@ def test_a_reload_and_a_closed_tab_keep_the_job(
     assert visit.page.url == address
     expect(told(visit, "^Paused · ")).to_be_visible()
     visit.page.goto("about:blank")
-    again = new_visit()
+    proxy.policy = always()
+    again = new_visit(url=slowed)
     again.go("batch?m=iris")
     again.page.get_by_test_id("stMain").get_by_role("button", name="Open", exact=True).first.click()
     press(again, "Go on")
@@ -148,13 +189,19 @@ def test_a_reload_and_a_closed_tab_keep_the_job(
 
 
 def test_a_job_outlives_the_dashboard(
-    new_visit: NewVisit, big: Path, demo_models_file: Path, tmp_path: Path
+    new_visit: NewVisit,
+    big: Path,
+    proxy: FaultProxy,
+    behind_proxy: Path,
+    demo_models_file: Path,
+    tmp_path: Path,
 ) -> None:
     """Ended by SIGTERM, then by SIGKILL: the third process finishes it, to the command line's bytes."""
-    link, seen = "", -1
+    link, seen = "", 0
     for number, end in enumerate((signal.SIGTERM, signal.SIGKILL, None)):
+        proxy.policy = always() if end is None else first(5, proxy)
         dashboard = start_dashboard(
-            demo_models_file,
+            behind_proxy,
             tmp_path / f"{number}.log",
             KSERVE_CLIENT_JOBS_FOLDER=str(tmp_path / "jobs"),
         )
@@ -179,8 +226,8 @@ def test_a_job_outlives_the_dashboard(
             words = running.inner_text()
             visit.page.goto("about:blank")
             done = int(words.split()[2].replace(",", ""))
-            assert done > seen
-            assert done < 600_000
+            assert seen <= done < 600_000
+            seen = done
             dashboard.child.signal(end)
             dashboard.child.process.wait(SOME_S)
         finally:
