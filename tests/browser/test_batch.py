@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, WebSocketRoute, expect
 
 from scripts.mlserver import MLServer
 from tests.browser.conftest import NewVisit, Visit
@@ -186,6 +186,38 @@ def test_a_reload_and_a_closed_tab_keep_the_job(
     press(again, "Go on")
     expect(told(again, DONE)).to_be_visible(timeout=RUN_MS)
     expect(told(again, "^Rows 1 to 100 of 600,000")).to_be_visible()
+
+
+def test_a_lost_connection_is_made_again(
+    proxy: FaultProxy, slowed: str, new_visit: NewVisit, big: Path
+) -> None:
+    """Cut in the middle of a job, twice: the page goes on by itself, to the end."""
+    visit = new_visit(url=slowed)
+    connections: list[WebSocketRoute] = []
+
+    def connect(connection: WebSocketRoute) -> None:
+        connections.append(connection)
+        connection.connect_to_server()
+
+    visit.page.route_web_socket(re.compile("_stcore/stream"), connect)
+    visit.go("batch?m=iris")
+    upload(visit, big)
+    proxy.policy = first(5, proxy, hold_s=10.0)
+    press(visit, "Score 600,000 rows")
+    expect(told(visit, "^Running · [1-9]")).to_be_visible()
+    for cut in (1, 2):
+        assert len(connections) == cut
+        connections[-1].close(code=1006)
+        visit.page.wait_for_timeout(100)
+        expect(visit.page.get_by_test_id("stApp")).to_have_attribute(
+            "data-test-connection-state", "CONNECTED"
+        )
+    proxy.policy = always()
+    expect(told(visit, DONE)).to_be_visible(timeout=RUN_MS)
+    assert len(connections) == 3
+    # The page's own timer may find nobody to send to.
+    heard = [one for one in visit.seen.complaints if "when disconnected from server" not in one]
+    visit.seen.complaints[:] = heard
 
 
 def test_a_job_outlives_the_dashboard(
