@@ -2,7 +2,7 @@
 # Runs the checks and the tests, and installs what they need.
 #
 #   scripts/test.sh                 everything
-#   scripts/test.sh unit            the quick part, under a minute; so for each folder of tests/
+#   scripts/test.sh unit            the part that needs no server; so for each folder of tests/
 #   scripts/test.sh unit -k wire    further words go to pytest
 #
 # What can't run on this machine is skipped with its reason; with CI=true it fails instead.
@@ -102,4 +102,7 @@ case "$part" in
         export KSERVE_CLIENT_PIPELINE_PYTHON KSERVE_CLIENT_JUPYTERHUB_PYTHON
         ;;
 esac
-exec "$python" -m pytest "tests${part:+/$part}" "$@"
+# Most tests wait for a server or a browser: one process more than there are cores.
+# tests/conftest.py says which tests stay together; `-n 0` runs all in one process, as --pdb wants it.
+exec "$python" -m pytest --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 1))" --dist loadgroup \
+    "tests${part:+/$part}" "$@"

@@ -14,6 +14,19 @@ from scripts.mlserver import MLServer
 from tests import needs
 
 MAIN = sys.modules["__main__"]
+TESTS = Path(__file__).parent
+# Folders whose tests share something that takes long to make: a browser's dashboard, the whole road,
+# an image. Everything else is divided file by file.
+WHOLE = {"browser", "pipeline", "image", "chart"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests stay together when several processes share the work."""
+    for item in items:
+        file = item.path.relative_to(TESTS)
+        group = file.parts[0] if file.parts[0] in WHOLE else file.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True)
