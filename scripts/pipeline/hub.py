@@ -11,7 +11,8 @@ from scripts.model_server import ModelServer
 from scripts.pipeline import programs
 from scripts.processes import LOOPBACK, Child, answers, free_ports
 
-# Its scopes are those of a browser session of an administrator that starts somebody's server.
+# A user's server is in the hub's process group: it ends with the hub, however that ends. The service's
+# scopes are those of a browser session of an administrator that starts somebody's server.
 CONFIG = """
 c.JupyterHub.bind_url = {url!r}
 c.JupyterHub.hub_bind_url = {hub_url!r}
@@ -24,6 +25,7 @@ c.JupyterHub.proxy_class = "traefik_file"
 c.JupyterHub.allow_named_servers = False
 c.Authenticator.allow_all = True
 c.DummyAuthenticator.password = {password!r}
+c.SimpleLocalProcessSpawner.popen_kwargs = {{"start_new_session": False}}
 c.SimpleLocalProcessSpawner.home_dir_template = {home!r}
 c.Spawner.ip = "127.0.0.1"
 c.Spawner.args = ["--allow-root"]

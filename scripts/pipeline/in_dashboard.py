@@ -3,6 +3,8 @@
 Runs in the dashboard's environment. Prints a JSON object by model: the title, the fields with their
 ranges, where they come from, and the answer to the first example. Exits with 1 when a form is not
 complete by what MLflow says alone, or a model does not answer.
+
+It begins when standard input ends, so that its imports need not wait for MLflow and the servers.
 """
 
 import json
@@ -76,4 +78,5 @@ def run(path: Path) -> int:
 
 
 if __name__ == "__main__":
+    sys.stdin.read()
     sys.exit(run(Path(sys.argv[1])))

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Awaitable, Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ KERNEL = "road"
 SERVER_S = 120.0
 CELL_S = 300.0
 POLL_S = 0.2
+# What Traefik and the hub answer where the server of a user should: gateway errors, "not running".
+NOT_ROUTED = range(404, 600)
 
 
 class HubError(Exception):
@@ -35,7 +38,7 @@ class Hub:
         self.headers = {"Authorization": f"token {token}"}
 
     async def ask(
-        self, method: str, path: str, given: Any = None, *, but: tuple[int, ...] = ()
+        self, method: str, path: str, given: Any = None, *, but: Container[int] = ()
     ) -> Any:
         """Make a call; return its answer, None for an empty one or a status of `but`."""
         body = json.dumps({} if given is None else given) if method in ("POST", "PUT") else None
@@ -52,22 +55,50 @@ class Hub:
         return json.loads(answer.body) if answer.body else None
 
     async def start_server(self) -> None:
-        """Make the user unless there is one, and wait until their server is ready."""
+        """Make the user unless there is one, and wait until their server answers."""
         await self.ask("POST", f"hub/api/users/{USER}", but=(409,))
         await self.ask("POST", f"hub/api/users/{USER}/server")
+        await self._wait_for(self._is_ready)
+        # Ready by the hub's word: a Traefik that still holds the route of the user's last server, on
+        # another port, counts as routed (jupyterhub-traefik-proxy 2.1 looks for the name alone).
+        await self._wait_for(self._is_routed)
+
+    async def stop_server(self) -> None:
+        """Stop the server and its kernels, and wait until it is gone: a start before is refused."""
+        await self.ask("DELETE", f"hub/api/users/{USER}/server", but=(404,))
+        await self._wait_for(self._is_gone)
+
+    async def _wait_for(self, is_so: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(SERVER_S):
-            while not await self._is_ready():  # noqa: ASYNC110 - it tells only who asks
+            while not await is_so():  # noqa: ASYNC110 - it tells only who asks
                 await asyncio.sleep(POLL_S)
 
-    async def _is_ready(self) -> bool:
+    async def _server(self) -> dict[str, Any] | None:
         user = await self.ask("GET", f"hub/api/users/{USER}")
-        return bool(user["servers"].get("", {}).get("ready"))
+        found: dict[str, Any] | None = user["servers"].get("")
+        return found
+
+    async def _is_ready(self) -> bool:
+        server = await self._server()
+        if server is None:
+            raise HubError(f"the server of {USER} did not start")
+        return bool(server["ready"])
+
+    async def _is_gone(self) -> bool:
+        return await self._server() is None
+
+    async def _is_routed(self) -> bool:
+        """Whether the server itself answers, not the hub or a proxy that finds nobody."""
+        return await self.ask("GET", f"user/{USER}/api/status", but=NOT_ROUTED) is not None
 
     async def channels(self, kernel: str) -> WebSocketClientConnection:
         """Open the websocket of a kernel."""
         address = self.url.replace("http", "ws", 1)
         path = f"{address}/user/{USER}/api/kernels/{kernel}/channels"
-        return await websocket_connect(HTTPRequest(path, headers=self.headers))
+        try:
+            return await websocket_connect(HTTPRequest(path, headers=self.headers))
+        except HTTPClientError as error:
+            raise HubError(f"the kernel's websocket: {error}") from error
 
 
 async def execute(socket: WebSocketClientConnection, cell: dict[str, Any]) -> None:
@@ -103,20 +134,19 @@ def _is_last(said: dict[str, Any], cell: dict[str, Any]) -> bool:
 
 async def go(hub: Hub, name: str, content: dict[str, Any]) -> None:
     """Upload a notebook, run its cells, and save what came of it; `content` has the outputs then."""
-    await hub.start_server()
     server = f"user/{USER}/api"
     saved = {"type": "notebook", "format": "json", "content": content}
-    await hub.ask("PUT", f"{server}/contents/{name}", saved)
-    kernel = await hub.ask("POST", f"{server}/kernels", {"name": KERNEL})
     try:
+        await hub.start_server()
+        await hub.ask("PUT", f"{server}/contents/{name}", saved)
+        kernel = await hub.ask("POST", f"{server}/kernels", {"name": KERNEL})
         socket = await hub.channels(kernel["id"])
         for cell in content["cells"]:
             if cell["cell_type"] == "code":
                 await execute(socket, cell)
         await hub.ask("PUT", f"{server}/contents/{name}", saved)
     finally:
-        await hub.ask("DELETE", f"{server}/kernels/{kernel['id']}")
-        await hub.ask("DELETE", f"hub/api/users/{USER}/server")
+        await hub.stop_server()
 
 
 def run(url: str, notebook: Path, executed: Path) -> int:

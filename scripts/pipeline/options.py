@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scripts.environment import ROOT
 from scripts.options import DASHBOARD_PORT, port
+from scripts.pipeline.stores import KINDS
 
 FOLDER = ROOT / ".pipeline"
 
@@ -22,6 +23,7 @@ class Options:
     is_fresh: bool
     is_train: bool
     is_jupyterhub: bool
+    s3: str | None
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -48,6 +50,11 @@ def parse(arguments: Sequence[str]) -> Options:
         help="execute the notebook in the server of a JupyterHub's user, not by itself",
     )
     parser.add_argument(
+        "--s3",
+        choices=KINDS,
+        help="the object store (default: seaweedfs, rclone where it has no wheel)",
+    )
+    parser.add_argument(
         "--port", type=port, default=DASHBOARD_PORT, help="dashboard (default: %(default)s)"
     )
     parser.add_argument(
@@ -64,4 +71,5 @@ def parse(arguments: Sequence[str]) -> Options:
         is_fresh=read.fresh,
         is_train=read.train,
         is_jupyterhub=read.jupyterhub,
+        s3=read.s3,
     )

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scripts import mlflow_server
+from scripts.environment import ROOT
 from scripts.mlflow_server import MLflowServer
 from scripts.pipeline.store import Bucket, Store
 from scripts.problem import ScriptError
@@ -42,18 +44,39 @@ class BucketMLflow(MLflowServer):
     """A MLflow that keeps files in a bucket; who logs a model sends them to it and needs no key."""
 
     def __init__(
-        self, python: Path, folder: Path, log: Path, *, store: Store, bucket: Bucket, region: str
+        self, python: Path, folder: Path, log: Path, *, store: Store, names: Mapping[str, str]
     ) -> None:
         """Describe the server; nothing starts yet. `folder` holds its database."""
         super().__init__(python, folder, log)
         self.store = store
-        self.bucket = bucket
-        self.region = region
+        self.names = names
+        self.bucket: Bucket | None = None
 
     @property
     def artifacts(self) -> str:
         """Return the bucket's prefix."""
-        return f"s3://{self.bucket.name}/{self.bucket.prefix}"
+        return f"s3://{self.names['BUCKET']}/{self.names['PREFIX']}"
+
+    @property
+    def has_database(self) -> bool:
+        """Whether an earlier start made the whole database: then this one can start without the bucket."""
+        return self._made.is_file()
+
+    def keep_database(self) -> None:
+        """Note that the database is whole: a start that a full disk or Ctrl-C ended leaves a part of it."""
+        self._made.touch()
+
+    @property
+    def _made(self) -> Path:
+        return self.models / "made"
+
+    def open_on(self, bucket: Bucket) -> Child:
+        """Let it into the bucket; where it has not started yet, it starts."""
+        self.bucket = bucket
+        if self.child is None:
+            return self.start()
+        self.child.give(json.dumps(self._key()))
+        return self.child
 
     def launched(self) -> Child:
         """Start the process: `mlflow server` where the database is new, else its worker alone.
@@ -61,11 +84,10 @@ class BucketMLflow(MLflowServer):
         `mlflow server` looks after the database and then starts the worker with these words (seen
         in 3.17.2); both take their time to import the same.
         """
-        if not (self.models / "mlflow.db").is_file():
+        if not self.has_database:
             return super().launched()
-        command: list[str | Path] = [self.python, "-m", "uvicorn"]
-        command += ["--host", LOOPBACK, "--port", str(self.port), "--log-level", "warning"]
-        command.append("mlflow.server.fastapi_app:app")
+        command: list[str | Path] = [self.python, "-m", "scripts.pipeline.in_mlflow"]
+        command += [LOOPBACK, str(self.port)]
         told = {
             "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self.models}/mlflow.db",
             "_MLFLOW_SERVER_REGISTRY_STORE": f"sqlite:///{self.models}/mlflow.db",
@@ -74,12 +96,21 @@ class BucketMLflow(MLflowServer):
             "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
             "_MLFLOW_SGI_NAME": "uvicorn",
             "_MLFLOW_IN_JOB_EXECUTOR": "false",
+            "PYTHONPATH": str(ROOT),
         }
-        return Child(self.name, command, self.log, cwd=self.models, env=self.variables() | told)
+        variables = mlflow_server.variables() | told
+        child = Child(self.name, command, self.log, cwd=self.models, env=variables, has_input=True)
+        if self.bucket is not None:
+            child.give(json.dumps(self._key()))
+        return child
 
     def variables(self) -> dict[str, str]:
         """Return the environment of the server, with the key that may write."""
-        return super().variables() | self.store.variables(self.bucket.mlflow, self.region)
+        return super().variables() | self._key()
+
+    def _key(self) -> dict[str, str]:
+        assert self.bucket is not None, "open_on() comes first"
+        return self.store.variables(self.bucket.mlflow, self.names["REGION"])
 
     def version(self, name: str, alias: str) -> Version | None:
         """Return the version that an alias names, None when there is none. Raises ScriptError."""

@@ -16,9 +16,11 @@ from scripts.kserve_server import KServeServer
 from scripts.mlserver import MLServer
 from scripts.pipeline import programs, serving
 from scripts.pipeline.hub import JupyterHub
+from scripts.pipeline.programs import Program
 from scripts.pipeline.registry import BucketMLflow, Version, remember, remembered
 from scripts.pipeline.stages import Stages
 from scripts.pipeline.store import Bucket, Key, Store
+from scripts.pipeline.stores import data_folder, kind_here, store_of
 from scripts.problem import ScriptError
 from scripts.processes import Child, answers, stop_all
 
@@ -75,17 +77,27 @@ class Road:
     folder: Path
     pythons: Pythons
     names: Mapping[str, str] = field(default_factory=deploy.read_names)
-    stages: Stages = field(default_factory=Stages)
+    stages: Stages = field(init=False)
     children: list[Child] = field(default_factory=list)
+    s3: str | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.stages = Stages(self.folder)
         self.logs = self.folder / "logs"
         self.model = self.names["MODEL"]
         self.models_file = self.folder / "models.yaml"
         self.bucket: Bucket | None = None
         self.mlflow: BucketMLflow | None = None
-        self.store = Store(self.pythons.tools, self.folder / "store", self.logs / "store.log")
+        self._form: Program | None = None
+        kind = kind_here(self.pythons.tools, self.s3)
+        self.store: Store = store_of(
+            kind,
+            self.pythons.tools,
+            data_folder(self.folder, kind),
+            self.logs / "store.log",
+            self.names,
+        )
         self.kserve = KServeServer(
             self.pythons.kserve, self.folder / "kserve", self.logs / "kserve.log"
         )
@@ -99,6 +111,7 @@ class Road:
         What was served last is fetched and started while MLflow starts. If MLflow then names another
         version, that one is fetched and the servers start anew.
         """
+        self.start_early()
         bucket = self.open_store()
         mlflow = self.start_mlflow(bucket)
         kept = None if is_fresh_training else remembered(self._memory, self._stamp)
@@ -120,33 +133,49 @@ class Road:
     # The stages
 
     def open_store(self) -> Bucket:
-        """Start the store; make the bucket, the users and their keys."""
+        """Start the store and wait for it; make the bucket, the users and their keys."""
         with self.stages.stage(STORE, ADVICE[STORE]) as found:
             self.children.append(self.store.start())
-            self.store.wait_until_ready(self.children)
             bucket = self.store.prepare(self.names)
-            found += [f"bucket {bucket.name}", "a key that writes and one that reads"]
+            found += [f"{self.store.title}, bucket {bucket.name}"]
+            found += ["a key that writes and one that reads"]
         self.bucket = bucket
         return bucket
 
     def start_mlflow(self, bucket: Bucket) -> BucketMLflow:
-        """Start MLflow without waiting for it."""
-        mlflow = BucketMLflow(
+        """Let MLflow into the bucket without waiting for it; it starts if it did not yet."""
+        mlflow = self.mlflow or self.described_mlflow()
+        child = mlflow.open_on(bucket)
+        if child not in self.children:
+            self.children.append(child)
+        return mlflow
+
+    def described_mlflow(self) -> BucketMLflow:
+        """Return MLflow on the store, not started."""
+        self.mlflow = BucketMLflow(
             self.pythons.tools,
             self.folder / "mlflow",
             self.logs / "mlflow.log",
             store=self.store,
-            bucket=bucket,
-            region=self.names["REGION"],
+            names=self.names,
         )
-        self.children.append(mlflow.start())
-        self.mlflow = mlflow
-        return mlflow
+        return self.mlflow
+
+    def start_early(self) -> None:
+        """Start what imports for seconds before it needs anything of the store.
+
+        The program that builds the forms, and MLflow where its database is there.
+        """
+        self.start_form()
+        mlflow = self.described_mlflow()
+        if mlflow.has_database:
+            self.children.append(mlflow.start())
 
     def wait_for_mlflow(self, mlflow: BucketMLflow) -> None:
         """Wait until MLflow answers."""
         with self.stages.stage(TRACKING, ADVICE[TRACKING]) as found:
             mlflow.wait_until_ready(self.children)
+            mlflow.keep_database()
             found.append(f"{mlflow.url}, files in {mlflow.artifacts}")
 
     def train(self, mlflow: BucketMLflow, **variables: str) -> None:
@@ -234,16 +263,21 @@ class Road:
         )
         self.models_file.write_text(text)
 
+    def start_form(self) -> Program:
+        """Start the program that builds forms; it begins when `open_forms` lets it."""
+        self._form = Program(
+            self.pythons.dashboard,
+            "scripts.pipeline.in_dashboard",
+            self.models_file,
+            variables=mlflow_server.variables(),
+        )
+        return self._form
+
     def open_forms(self) -> dict[str, Any]:
         """Build each form from MLflow alone, and send its example."""
         with self.stages.stage(FORM, ADVICE[FORM]) as found:
-            said = programs.call(
-                self.pythons.dashboard,
-                "scripts.pipeline.in_dashboard",
-                self.models_file,
-                variables=mlflow_server.variables(),
-            )
-            forms: dict[str, Any] = json.loads(said)
+            program, self._form = self._form or self.start_form(), None
+            forms: dict[str, Any] = json.loads(program.finish())
             found += [f"{name}: {form['answer']}" for name, form in forms.items()]
         return forms
 
@@ -270,6 +304,9 @@ class Road:
 
     def stop(self) -> None:
         """Stop everything that runs."""
+        if self._form is not None:
+            self._form.stop()
+            self._form = None
         stop_all(self.children)
         self.children.clear()
 

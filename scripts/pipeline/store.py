@@ -1,32 +1,13 @@
-"""The object store of the road: SeaweedFS, which speaks S3 and IAM and enforces both.
+"""What an object store of the road is: a server of S3 calls, a bucket in it, two keys."""
 
-Seen with SeaweedFS 4.48: signatures (SigV4), users, access keys and policies with actions,
-resources and conditions are enforced for each call. Roles for service accounts (IRSA) and "block
-public access" are AWS' own.
-"""
-
-import json
 import os
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from scripts import deploy
 from scripts.model_server import ModelServer
-from scripts.pipeline import programs
-from scripts.processes import LOOPBACK, Child, answers, free_ports
-
-ADMIN = ("administrator", "administrator-of-this-machine-only")
-# In this order; each server of it has a second port for its own kind.
-_PORTS = ("s3", "master", "volume", "filer", "admin")
-_IS_OFF = (
-    "-master.telemetry=false",
-    "-admin.ui=false",
-    "-webdav=false",
-    "-s3.port.iceberg=0",
-    "-s3.port.lance=0",
-)
+from scripts.processes import LOOPBACK
 
 
 @dataclass(frozen=True)
@@ -52,36 +33,21 @@ class Bucket:
 
 
 class Store(ModelServer):
-    """A SeaweedFS with its data in `models`; `python` is of the environment of pipeline.txt."""
+    """A server of S3 calls with its data in `models`; `python` is of the environment of pipeline.txt."""
 
     name: ClassVar[str] = "The S3 store"
+    title: ClassVar[str]
 
-    def launched(self) -> Child:
-        """Start the process; every port it opens is a free one on loopback."""
-        self.models.mkdir(parents=True, exist_ok=True)
-        command: list[str | Path] = [self.python.with_name("weed"), "mini", f"-dir={self.models}"]
-        command += [f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", *_IS_OFF, *self._ports()]
-        # Users are made by the IAM calls that AWS has; no page of a browser may call at all.
-        command += ["-s3.iam.readOnly=false", "-s3.allowedOrigins=http://localhost"]
-        # Relative, because the path of a socket may be no longer than a hundred letters.
-        command += ["-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock"]
-        environment = os.environ | _key_variables(Key(*ADMIN))
-        return Child(self.name, command, self.log, cwd=self.models, env=environment)
-
-    def _ports(self) -> list[str]:
-        ports = iter([self.port, *free_ports(2 * len(_PORTS) - 1)])
-        return [f"-{name}.port{kind}={next(ports)}" for name in _PORTS for kind in ("", ".grpc")]
-
-    def is_ready(self) -> bool:
-        """Return whether the S3 calls are answered."""
-        return answers(f"{self.url}/healthz")
+    @abstractmethod
+    def prepare(self, names: Mapping[str, str]) -> Bucket:
+        """Make the bucket and the two keys of a store that was started; earlier keys end."""
 
     def variables(self, key: Key, region: str) -> dict[str, str]:
         """Return what boto3, the AWS command line, MLflow and KServe read to get in with a key."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         return (
             inherited
-            | _key_variables(key)
+            | key_variables(key)
             | {
                 "AWS_ENDPOINT_URL": self.url,
                 "AWS_DEFAULT_REGION": region,
@@ -94,31 +60,7 @@ class Store(ModelServer):
             }
         )
 
-    def prepare(self, names: Mapping[str, str]) -> Bucket:
-        """Make the bucket and its users, with the policies of deploy/s3; their old keys end."""
-        users = {
-            names[f"{whose}_USER"]: [names[f"{whose}_POLICY"], policy(whose.lower(), names)]
-            for whose in ("MLFLOW", "KSERVE")
-        }
-        wanted = {"bucket": names["BUCKET"], "prefix": names["PREFIX"], "users": users}
-        said = json.loads(
-            programs.call(
-                self.python,
-                "scripts.pipeline.in_store",
-                "prepare",
-                variables=self.variables(Key(*ADMIN), names["REGION"]),
-                given=json.dumps(wanted),
-            )
-        )
-        mlflow, kserve = (Key(*said[names[f"{whose}_USER"]]) for whose in ("MLFLOW", "KSERVE"))
-        return Bucket(names["BUCKET"], names["PREFIX"], mlflow, kserve)
 
-
-def policy(whose: str, names: Mapping[str, str]) -> Any:
-    """Return the policy of deploy/s3 for `mlflow` or `kserve`, with its names filled in."""
-    path = deploy.DEPLOY / "s3" / f"{whose}-policy.json"
-    return json.loads(deploy.render(path.read_text(encoding="utf-8"), names, path.name))
-
-
-def _key_variables(key: Key) -> dict[str, str]:
+def key_variables(key: Key) -> dict[str, str]:
+    """Return a key as AWS' own variables."""
     return {"AWS_ACCESS_KEY_ID": key.access, "AWS_SECRET_ACCESS_KEY": key.secret}

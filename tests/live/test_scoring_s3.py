@@ -25,7 +25,7 @@ from kserve_client.scoring import (
 )
 from kserve_client.scoring.job import Job, SavedJob, delete_job, jobs
 from kserve_client.scoring.progress import Progress
-from scripts.pipeline.store import ADMIN, Store
+from scripts.pipeline.seaweedfs import ADMIN, SeaweedFS
 from tests import needs
 
 HEADER = ["sepal length", "sepal width", "petal length", "petal width"]
@@ -38,7 +38,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
     """Start SeaweedFS and make a bucket; give what fsspec needs to get in."""
     s3fs = pytest.importorskip("s3fs")
     folder = tmp_path_factory.mktemp("s3")
-    with Store(needs.pipeline_python(), folder / "data", folder / "weed.log") as store:
+    with SeaweedFS(needs.pipeline_python(), folder / "data", folder / "weed.log") as store:
         key, secret = ADMIN
         options = {
             "key": key,

@@ -1,5 +1,6 @@
 """Makes calls of S3 with the key of the environment and prints how each ended: "done" or its error's code.
 
+With --iam they are calls of IAM, whose errors have no code in SeaweedFS: their HTTP status then.
 Runs in the environment of the road's tools. Standard input holds a list of [call, arguments]; a
 `Body` is text. With --unsigned no key is shown.
 """
@@ -19,11 +20,13 @@ def ended(s3: Any, call: str, arguments: dict[str, Any]) -> str:
     try:
         getattr(s3, call)(**arguments)
     except ClientError as error:
-        return str(error.response["Error"]["Code"])
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return str(error.response.get("Error", {}).get("Code") or status)
     return "done"
 
 
 if __name__ == "__main__":
     options = {"signature_version": UNSIGNED} if "--unsigned" in sys.argv else {}
-    client = boto3.client("s3", config=Config(retries={"max_attempts": 1}, **options))
+    service = "iam" if "--iam" in sys.argv else "s3"
+    client = boto3.client(service, config=Config(retries={"max_attempts": 1}, **options))
     sys.stdout.write(json.dumps([ended(client, *call) for call in json.load(sys.stdin)]))

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
-from scripts import deploy
-from scripts.pipeline import programs
-from scripts.pipeline.store import ADMIN, Bucket, Key, Store
+from scripts import deploy, mlflow_server
+from scripts.pipeline import programs, seaweedfs
+from scripts.pipeline.seaweedfs import ADMIN, SeaweedFS
+from scripts.pipeline.store import Bucket, Key, Store
 from tests import needs
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 BUCKET = "example-ml-models"
 REGION = "ca-central-1"
+NAMES = deploy.read_names()
 
 
-Calls = Sequence[tuple[str, dict[str, str]]]
+Calls = Sequence[tuple[str, dict[str, Any]]]
 
 
 def asked(store: Store, key: Key, calls: Calls, *options: str) -> list[str]:
@@ -39,7 +43,7 @@ def asked(store: Store, key: Key, calls: Calls, *options: str) -> list[str]:
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """Run an empty store."""
     folder = tmp_path_factory.mktemp("store")
-    with Store(needs.pipeline_python(), folder / "data", folder / "store.log") as running:
+    with SeaweedFS(needs.pipeline_python(), folder / "data", folder / "store.log") as running:
         yield running
 
 
@@ -92,29 +96,61 @@ def there(store: Store, bucket: Bucket) -> None:
     """Put a model where MLflow would, and something of others beside it."""
     others = [
         ("put_object", {"Bucket": BUCKET, "Key": "other/x", "Body": "x"}),
+        ("put_object", {"Bucket": BUCKET, "Key": "mlflowers/x", "Body": "x"}),
         ("create_bucket", {"Bucket": "others"}),
         ("put_object", {"Bucket": "others", "Key": "x", "Body": "x"}),
     ]
-    assert asked(store, Key(*ADMIN), others) == ["done"] * 3
+    assert asked(store, Key(*ADMIN), others) == ["done"] * 4
     model = [("put_object", {"Bucket": BUCKET, "Key": "mlflow/m", "Body": "model"})]
     assert asked(store, bucket.mlflow, model) == ["done"]
 
 
+USERS = ("MLFLOW", "KSERVE")
+# SeaweedFS 4.48 takes it for a part of s3:PutObject: without it an upload is ended all the same.
+OF_PUT = "s3:AbortMultipartUpload"
 HERE = {"Bucket": BUCKET}
+OPEN = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": f"arn:aws:s3:::{BUCKET}/*",
+            }
+        ],
+    }
+)
 # A call, and whether MLflow's key and KServe's key may make it.
-CALLS = [
+CALLS: list[tuple[str, dict[str, Any], bool, bool]] = [
     ("list_objects_v2", HERE | {"Prefix": "mlflow/"}, True, True),
     ("list_objects_v2", HERE, False, True),
+    ("list_objects_v2", HERE | {"Prefix": "mlflowers/"}, False, True),
+    ("list_objects_v2", {"Bucket": "others"}, False, False),
+    ("list_object_versions", HERE | {"Prefix": "mlflow/"}, False, False),
     ("head_bucket", HERE, False, True),
     ("get_object", HERE | {"Key": "mlflow/m"}, True, True),
     ("get_object", HERE | {"Key": "other/x"}, False, False),
+    ("get_object", HERE | {"Key": "mlflowers/x"}, False, False),
     ("get_object", {"Bucket": "others", "Key": "x"}, False, False),
+    ("get_object_tagging", HERE | {"Key": "mlflow/m"}, False, False),
     ("put_object", HERE | {"Key": "mlflow/n", "Body": "n"}, True, False),
     ("put_object", HERE | {"Key": "n", "Body": "n"}, False, False),
+    ("put_object", HERE | {"Key": "mlflowers/n", "Body": "n"}, False, False),
+    ("put_object", {"Bucket": "others", "Key": "n", "Body": "n"}, False, False),
+    ("copy_object", HERE | {"Key": "mlflow/c", "CopySource": f"{BUCKET}/other/x"}, False, False),
+    ("copy_object", HERE | {"Key": "other/c", "CopySource": f"{BUCKET}/mlflow/m"}, False, False),
+    ("copy_object", HERE | {"Key": "mlflow/c", "CopySource": f"{BUCKET}/mlflow/m"}, True, False),
     ("create_multipart_upload", HERE | {"Key": "mlflow/big"}, True, False),
     ("delete_object", HERE | {"Key": "mlflow/n"}, True, False),
     ("delete_object", HERE | {"Key": "other/x"}, False, False),
+    ("put_object_tagging", HERE | {"Key": "mlflow/m", "Tagging": {"TagSet": []}}, False, False),
     ("put_object_acl", HERE | {"Key": "mlflow/m", "ACL": "public-read"}, False, False),
+    ("get_bucket_policy", HERE, False, False),
+    ("put_bucket_policy", HERE | {"Policy": OPEN}, False, False),
+    ("put_bucket_acl", HERE | {"ACL": "public-read"}, False, False),
+    ("list_multipart_uploads", HERE, False, False),
     ("create_bucket", {"Bucket": "mine"}, False, False),
     ("delete_bucket", HERE, False, False),
 ]
@@ -131,6 +167,58 @@ def test_a_key_may_do_what_its_policy_says(store: Store, bucket: Bucket, whose: 
     wanted = [("done",) if one else ("AccessDenied", "403") for one in may]
     told = [(CALLS[at], found[at]) for at in range(len(CALLS)) if found[at] not in wanted[at]]
     assert told == []
+
+
+@pytest.mark.parametrize("whose", ["mlflow", "kserve"])
+def test_a_key_may_not_change_what_it_may(store: Store, bucket: Bucket, whose: str) -> None:
+    """No call of IAM for its policy or for another user.
+
+    A second key for its own user is given by SeaweedFS, where AWS refuses it: no test of this.
+    """
+    key = bucket.mlflow if whose == "mlflow" else bucket.kserve
+    own, other = (
+        NAMES[f"{one}_USER"] for one in sorted(USERS, key=lambda one: one != whose.upper())
+    )
+    calls = [
+        ("list_users", {}),
+        ("create_access_key", {"UserName": other}),
+        ("put_user_policy", {"UserName": own, "PolicyName": "more", "PolicyDocument": OPEN}),
+    ]
+    assert asked(store, key, calls, "--iam") == ["403"] * 3
+
+
+@pytest.mark.parametrize("whose", ["mlflow", "kserve"])
+@pytest.mark.usefixtures("there")
+def test_every_action_of_a_policy_is_needed(store: Store, bucket: Bucket, whose: str) -> None:
+    """MLflow, or the storage initializer, is refused without it, and goes on with it given back."""
+    key = bucket.mlflow if whose == "mlflow" else bucket.kserve
+    policy = seaweedfs.policy(whose, NAMES)
+    given = {
+        "administrator": ADMIN,
+        "user": NAMES[f"{whose.upper()}_USER"],
+        "policy name": NAMES[f"{whose.upper()}_POLICY"],
+        "policy": policy,
+        "bucket": bucket.name,
+        "prefix": bucket.prefix,
+    }
+    said = programs.call(
+        store.python,
+        "tests.pipeline.weaken",
+        whose,
+        variables=mlflow_server.variables() | store.variables(key, REGION),
+        given=json.dumps(given),
+    )
+    told: dict[str, list[str]] = json.loads(said)
+    assert set(told) == actions_of(policy) - {OF_PUT}
+    for action, (before, during, after) in told.items():
+        assert (before, after) == ("done", "done"), action
+        assert re.search("Access ?Denied|403|still there", during), f"{action}: {during}"
+
+
+def actions_of(policy: dict[str, Any]) -> set[str]:
+    """All actions that a policy allows."""
+    lists = [one["Action"] for one in policy["Statement"]]
+    return {action for one in lists for action in ([one] if isinstance(one, str) else one)}
 
 
 @pytest.mark.usefixtures("there")
