@@ -121,7 +121,8 @@ class FaultProxy:
     """The running proxy: `counts` says what it did to inferences, `unfit` how often it could not.
 
     A fault that changes an answer is unfit for one that is no JSON with outputs; that one passes.
-    `policy` may be replaced at any time; inferences are numbered from 0.
+    `policy` may be replaced at any time; inferences are numbered from 0. What happens to those whose
+    body holds one of `poisons` stands there instead.
     """
 
     target: str
@@ -130,6 +131,7 @@ class FaultProxy:
     counts: Counter[Kind] = field(default_factory=Counter)
     inferences: int = 0
     unfit: int = 0
+    poisons: Mapping[bytes, Fault] = field(default_factory=dict)
     connections: int = 0
     _listener: socket.socket | None = None
     _open: set[socket.socket] = field(default_factory=set)
@@ -172,12 +174,13 @@ class FaultProxy:
         finally:
             self.start()
 
-    def next_fault(self) -> Fault:
+    def next_fault(self, body: bytes) -> Fault:
         """Draw what happens to the next inference, and count it."""
+        poison = next((fault for mark, fault in self.poisons.items() if mark in body), None)
         with self._lock:
             number = self.inferences
             self.inferences += 1
-            fault = self.policy(number)
+            fault = poison or self.policy(number)
             self.counts[fault.kind] += 1
         return fault
 
@@ -243,7 +246,7 @@ class _Line:
         if request is None:
             return False
         is_inference = request.first.split(" ")[1].partition("?")[0].endswith("/infer")
-        fault = self._proxy.next_fault() if is_inference else PASS
+        fault = self._proxy.next_fault(request.body) if is_inference else PASS
         if fault.delay_s and self._ended.wait(fault.delay_s):
             return False
         return self._act(fault, request) and not request.closes

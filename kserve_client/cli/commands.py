@@ -6,19 +6,18 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kserve_client.catalog import Catalog, models_file_schema
 from kserve_client.cli.arguments import MODELS_VARIABLE, UsageError
 from kserve_client.cli.console import Console, table
-from kserve_client.cli.describe import describe
-from kserve_client.cli.doctor import doctor
-from kserve_client.cli.predict import predict
 from kserve_client.cli.status import NO_ANSWER, OK, SOME_FAILED
 from kserve_client.client import TensorMetadata
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import ConfigurationError
-from kserve_client.health import Ladder, check_all
+
+if TYPE_CHECKING:
+    from kserve_client.health import Ladder
 
 
 def execute(arguments: argparse.Namespace, console: Console) -> int:
@@ -31,16 +30,16 @@ def execute(arguments: argparse.Namespace, console: Console) -> int:
     runs: Mapping[str, Callable[[argparse.Namespace, Catalog, Console], int]] = {
         "models": _models,
         "metadata": _metadata,
-        "describe": describe,
+        "describe": _describe,
         "health": _health,
-        "doctor": doctor,
-        "predict": predict,
+        "doctor": _doctor,
+        "predict": _predict,
         "score": _score,
     }
     return runs[arguments.command](arguments, catalog, console)
 
 
-# What brings pyarrow is imported when it is asked for.
+# What a command alone needs is imported when it is asked for: most of a short run is its start.
 
 
 def _job_command(arguments: argparse.Namespace, console: Console) -> int:
@@ -51,6 +50,24 @@ def _job_command(arguments: argparse.Namespace, console: Console) -> int:
         if arguments.command == "jobs"
         else jobs.job(arguments, console)
     )
+
+
+def _describe(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> int:
+    from kserve_client.cli.describe import describe
+
+    return describe(arguments, catalog, console)
+
+
+def _doctor(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> int:
+    from kserve_client.cli.doctor import doctor
+
+    return doctor(arguments, catalog, console)
+
+
+def _predict(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> int:
+    from kserve_client.cli.predict import predict
+
+    return predict(arguments, catalog, console)
 
 
 def _score(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> int:
@@ -159,6 +176,8 @@ def _tensor_rows(
 
 
 def _health(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> int:
+    from kserve_client.health import check_all
+
     names = list(dict.fromkeys(arguments.names)) or list(catalog)
     ladders = check_all(catalog, names, with_inference=not arguments.no_inference)
     rows = [

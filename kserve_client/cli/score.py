@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kserve_client.catalog import Catalog
 from kserve_client.cli.arguments import UsageError
@@ -21,7 +21,6 @@ from kserve_client.cli.progress import ProgressLine
 from kserve_client.cli.status import INTERRUPTED, NO_ANSWER, OK, SOME_FAILED
 from kserve_client.model import Model
 from kserve_client.scoring import (
-    DaskCluster,
     ReadOptions,
     ScoreOptions,
     Summary,
@@ -29,18 +28,19 @@ from kserve_client.scoring import (
     WriteOptions,
     facts_of,
     retry_failed,
-    retry_on_dask,
     run_job,
-    score_on_dask,
     write_results,
 )
 from kserve_client.scoring import score as score_table
 from kserve_client.scoring.calls import OnProgress, check_readable_again, targets
-from kserve_client.scoring.job import Facts, Job, has_job
 from kserve_client.scoring.mapping import Origin
 from kserve_client.scoring.sinks import Target
 from kserve_client.scoring.sinks import opened as opened_sink
 from kserve_client.scoring.sources import Found, Location, is_url, label
+
+if TYPE_CHECKING:
+    from kserve_client.scoring import DaskCluster
+    from kserve_client.scoring.job import Facts, Job
 
 # How long a process that was told twice to end may take to clear up.
 GRACE_S = 1.0
@@ -229,6 +229,8 @@ def _score_as_job(
 def _cluster(arguments: argparse.Namespace) -> DaskCluster | None:
     if not arguments.scheduler:
         return None
+    from kserve_client.scoring import DaskCluster
+
     return DaskCluster(arguments.scheduler, partition_bytes=arguments.partition_mb << 20)
 
 
@@ -242,6 +244,8 @@ def _run(
     if cluster is None:
         summary = run_job(job, model, source, options, **watch.wanted)
     else:
+        from kserve_client.scoring import score_on_dask
+
         summary = score_on_dask(job, model, source, options, cluster=cluster, **watch.wanted)
     return _with_first_error(job, summary)
 
@@ -252,12 +256,16 @@ def _retry(
     if cluster is None:
         summary = retry_failed(job, model, table.options, **watch.wanted)
     else:
+        from kserve_client.scoring import retry_on_dask
+
         summary = retry_on_dask(job, model, table.options, cluster=cluster, **watch.wanted)
     return _with_first_error(job, summary)
 
 
 def _job(arguments: argparse.Namespace, facts: Facts) -> Job:
     """The job, begun or gone on with. Raises UsageError for one that nobody asked to go on with."""
+    from kserve_client.scoring.job import Job, has_job
+
     place = _source(arguments.job)
     assert isinstance(place, Path | str)
     if arguments.retry_failed or (arguments.resume and has_job(place)):

@@ -8,23 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kserve_client.errors import InputError
 from kserve_client.model import Model
 from kserve_client.scoring.cutter import Cutter
 from kserve_client.scoring.gathering import gathered
-from kserve_client.scoring.job import (
-    UNKNOWN_END,
-    Facts,
-    Figures,
-    InputFacts,
-    Job,
-    ModelFacts,
-    SavedJob,
-    State,
-    deciding,
-)
 from kserve_client.scoring.mapping import Mapping as ColumnMapping
 from kserve_client.scoring.options import ScoreOptions
 from kserve_client.scoring.pace import Pace
@@ -47,6 +36,9 @@ from kserve_client.scoring.sources import (
     opened,
 )
 from kserve_client.scoring.step import Step
+
+if TYPE_CHECKING:  # a run without a directory needs nothing of it
+    from kserve_client.scoring.job import Facts, Figures, Job, ModelFacts, SavedJob, State
 
 AHEAD_BYTES = 64 << 20
 # What is not sent need not be cut as small as what is.
@@ -142,6 +134,8 @@ def facts_of(
     `model_name` is the model's name in the catalog, `input_name` the table's for people. Raises
     InputError when the table can't be read, lacks a column, or can be read only once.
     """
+    from kserve_client.scoring.job import Facts, InputFacts, deciding
+
     with opened(source, options.reading) as table:
         names = nameable(table.columns)
         mapping = mapping_of(model, names, options)
@@ -194,7 +188,7 @@ def run_job(
             answered_version=job.manifest.facts.model.answered_version,
         )
         with contextlib.closing(cutter):
-            run = _run(step, cutter, options, wishes, has_answered=job.counts.ok > 0)
+            run = _run(step, cutter, options, wishes, job=job, failures_before=job.counts.failed)
             tally = tally_of(job, total)
             tell = _teller(on_progress, tally, run)
             job.update("running")
@@ -236,7 +230,7 @@ def retry_failed(
     )
     cutter = Cutter(rows.packed())
     with contextlib.closing(cutter):
-        run = _run(step, cutter, options, wishes, has_answered=job.counts.ok > 0)
+        run = _run(step, cutter, options, wishes, job=job)
         tally = Tally(job.counts.failed + job.counts.skipped)
         tell = _teller(on_progress, tally, run)
         job.update("running")
@@ -301,14 +295,20 @@ def _run(
     wishes: Wishes | None,
     *,
     ahead_bytes: int | None = None,
-    has_answered: bool = False,
+    job: Job | None = None,
+    failures_before: int = 0,
 ) -> Run:
     wishes = wishes or Wishes()
+    how = RunOptions(
+        options.patience_s, options.max_failures, ahead_bytes, failures_before=failures_before
+    )
+    if job is not None and job.counts.ok:
+        how = dataclasses.replace(how, has_answered=True, witness=job.predicted_row)
     return Run(
         step,
         cutter,
         Pace(options.chunk_rows, options.concurrency),
-        RunOptions(options.patience_s, options.max_failures, ahead_bytes, has_answered),
+        how,
         cancel=wishes.cancel,
         pause=wishes.pause,
     )
@@ -383,6 +383,8 @@ def _teller(on_progress: OnProgress | None, tally: Tally, run: Run) -> Callable[
 
 def _done(gaps: Iterable[range]) -> Iterator[tuple[int, int]]:
     """What lies between the gaps, and behind the last one."""
+    from kserve_client.scoring.job import UNKNOWN_END
+
     start = 0
     for gap in gaps:
         if gap.start > start:
@@ -436,6 +438,8 @@ def ended(job: Job, run: Running, tally: Tally) -> Summary:
 
 def _figures(job: Job, run: Running, tally: Tally) -> Figures:
     """What the runs of a job took together; the latencies are those of the last one."""
+    from kserve_client.scoring.job import Figures
+
     before, summary = job.manifest.figures, tally.summary(run)
     seconds = before.seconds + summary.elapsed_s
     return Figures(
@@ -456,6 +460,8 @@ def table_of(job: SavedJob) -> tuple[Found, tuple[str, ...]]:
 
 
 def _model_facts(model: Model, model_name: str) -> ModelFacts:
+    from kserve_client.scoring.job import ModelFacts
+
     endpoint = model.client.endpoint
     return ModelFacts(
         name=model_name or model.name,

@@ -11,13 +11,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kserve_client.frames import MISSING_TEXTS, Repeated
+from kserve_client.scoring.arrays import text, texts, values_of
 from kserve_client.signature import Feature
 
 Decimal = Literal[".", ","]
 Cells = Sequence[Any] | NDArray[Any] | Repeated
 REPEATING_KINDS = ("category", "boolean", "date")
 _SPACES = " \t\r\n\v\f"
-_MISSING = pa.array(sorted(MISSING_TEXTS - {""}))
+_MISSING = texts(sorted(MISSING_TEXTS - {""}))
+_NOTHING = text("")
 
 
 def cells_of(column: pa.Array, feature: Feature, decimal: Decimal = ".") -> Cells:
@@ -31,9 +33,9 @@ def cells_of(column: pa.Array, feature: Feature, decimal: Decimal = ".") -> Cell
     if _is_text(column.type):
         return _text_cells(column, feature, decimal)
     if _is_number(column.type) and not column.null_count:
-        return _array(column)
+        return values_of(column)
     if pa.types.is_floating(column.type):
-        return _array(column)  # null is NaN
+        return values_of(column)  # null is NaN
     return list(column.to_pylist())
 
 
@@ -93,15 +95,15 @@ def _may_be_hex(column: pa.Array) -> bool:
 def _without_missing(column: pa.Array) -> pa.Array:
     trimmed = pc.ascii_trim(column, _SPACES)
     is_missing = pc.or_(
-        pc.equal(trimmed, ""), pc.is_in(pc.ascii_lower(trimmed), value_set=_MISSING)
+        pc.equal(trimmed, _NOTHING), pc.is_in(pc.ascii_lower(trimmed), value_set=_MISSING)
     )
-    return pc.if_else(is_missing, pa.scalar(None, trimmed.type), trimmed)
+    return pc.if_else(is_missing, pa.nulls(1, trimmed.type)[0], trimmed)
 
 
 def _cast(column: pa.Array, wanted: pa.DataType) -> NDArray[Any] | None:
     """The numbers of texts; None where one is none, or infinite: its own text says more."""
     try:
-        found = _array(pc.cast(column, wanted))
+        found = values_of(pc.cast(column, wanted))
     except pa.ArrowInvalid:
         return None
     return None if found.dtype.kind == "f" and np.isinf(found).any() else found
@@ -109,12 +111,7 @@ def _cast(column: pa.Array, wanted: pa.DataType) -> NDArray[Any] | None:
 
 def _repeated(column: pa.Array) -> Repeated:
     coded = column.dictionary_encode()
-    return Repeated(_array(coded.indices), coded.dictionary.to_pylist())
-
-
-def _array(column: pa.Array) -> NDArray[Any]:
-    found: NDArray[Any] = column.to_numpy(zero_copy_only=False)
-    return found
+    return Repeated(values_of(coded.indices), coded.dictionary.to_pylist())
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -48,7 +48,7 @@ from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.run import Figures
 from kserve_client.scoring.slices import FIRST_ROWS, Slices, TaskSize
 from kserve_client.scoring.sources import Location, each_partition, is_url, label, nameable
-from kserve_client.scoring.step import Answered, HaltedError
+from kserve_client.scoring.step import Answered, HaltedError, HopelessError
 from kserve_client.scoring.task import Done, Known, Sealed, Slice, Spec
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def retry_on_dask(
     """Have the rows of a job that failed or were skipped sent once more by the workers.
 
     The rows travel in the tasks, a chunk in each; the source may be gone. Without workers it stops
-    after twice the patience: that of a task, then that of the run. Raises as `score_on_dask` does.
+    when the patience is over. Raises as `score_on_dask` does.
     """
     wishes = wishes or Wishes()
     spec = _spec(job, model, job.manifest.facts.input.location, options, token)
@@ -262,8 +262,8 @@ class _RemoteStep:
     def send(self, rows: Rows, halted: Callable[[], str]) -> Answered:
         """Deal with one chunk.
 
-        Raises as a step of this process does, and NoAnswerError when the cluster is gone, has had no
-        workers for the patience, or lets go of the task.
+        Raises as a step of this process does, HopelessError when the cluster is gone or has had no
+        workers for the patience, and NoAnswerError when it lets go of the task.
         """
         self._look(halted)
         future = self._client.submit(
@@ -293,10 +293,10 @@ class _RemoteStep:
         if reason := halted() or ("cancelled" if self._cancel.is_set() else ""):
             raise HaltedError(reason)
         if self._client.status in ("closing", "closed"):
-            raise NoAnswerError(CONNECTION_LOST)
+            raise HopelessError(CONNECTION_LOST)
         self._cluster.look()
         if self._cluster.is_empty_for(self._patience_s):
-            raise NoAnswerError(NO_WORKERS)
+            raise HopelessError(f"{NO_WORKERS}, for {self._patience_s:g} s")
 
 
 @dataclass(slots=True)
@@ -360,7 +360,8 @@ class _ClusterRun:
         self._answered_at: float | None = None
         self._halted_at: float | None = None
         self._asked_at = float("-inf")
-        self._failures = 0
+        self._failures = job.counts.failed
+        self._witness: Rows | None = None
         self._failure: Exception | None = None
         self.tally: Tally = tally_of(job, None)
         self.pace = _ClusterPace()
@@ -377,6 +378,7 @@ class _ClusterRun:
 
     def run(self) -> None:
         """Do it, until all is done or it is stopped. Raises what no row is to blame for."""
+        self._stop_at_most_failures()  # of the runs before
         try:
             while True:
                 self._look()
@@ -425,7 +427,11 @@ class _ClusterRun:
             if piece is None:
                 return
             known = Known(
-                self._job.schema, self.is_answered, self._has_accepted, self._failures_left()
+                self._job.schema,
+                self.is_answered,
+                self._has_accepted,
+                self._failures_left(),
+                self._predicted_row(piece),
             )
             future = self._client.submit(
                 _do, self._sealed, piece, known, key=next(self._keys), pure=False
@@ -437,6 +443,13 @@ class _ClusterRun:
             return False
         room = TASKS_PER_THREAD * self._cluster.threads
         return len(self._under_way) < room and self._client.status == "running"
+
+    def _predicted_row(self, piece: Slice) -> Rows | None:
+        """A row that shows a worker whether the model is there, for rows that others gave back."""
+        is_wanted = piece.tries or self.tally.rows_before
+        if is_wanted and self._witness is None and self._job.counts.ok:
+            self._witness = self._job.predicted_row()
+        return self._witness
 
     def _failures_left(self) -> int | None:
         most = self._spec.options.max_failures
@@ -486,10 +499,13 @@ class _ClusterRun:
             self._judge(piece, done)
         else:
             self._size.took(len(piece), done.elapsed_s)
+        self._stop_at_most_failures()
+        self._tell()
+
+    def _stop_at_most_failures(self) -> None:
         if self._has_failed_enough():
             most = self._spec.options.max_failures
             self._stop(f"{self._failures:,} rows failed, and {most:,} were allowed")
-        self._tell()
 
     def _count(self, done: Done) -> None:
         self.pace = _ClusterPace(

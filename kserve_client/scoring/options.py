@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from kserve_client.scoring.job import Options as JobOptions
 from kserve_client.scoring.mapping import Mapping as ColumnMapping
 from kserve_client.scoring.mapping import Origin
 from kserve_client.scoring.sinks import WriteOptions
 from kserve_client.scoring.sources import ReadOptions
 from kserve_client.scoring.treatment import Treatment
+
+if TYPE_CHECKING:
+    from kserve_client.scoring.job import Options as JobOptions
 
 Auto = Literal["auto"]
 DEFAULT_PATIENCE_S = 60.0
@@ -26,7 +28,8 @@ class ScoreOptions:
     `mapping` says which column each feature is read from; None: the column of its name, but for the
     features of `origins`. `treatment` is what is done about cells that can't be sent. Only the first
     `limit` rows are read. `chunk_rows` travel in one request, `concurrency` requests are under way at
-    a time; "auto" finds both out. Once more than `max_failures` rows failed nothing more is sent.
+    a time; "auto" finds both out. Once more than `max_failures` rows failed nothing more is sent;
+    those of a job count that failed before it was resumed.
     `patience_s` is how many seconds to wait for a model that answered before and does not any more.
     """
 
@@ -43,6 +46,8 @@ class ScoreOptions:
 
     def of_job(self) -> JobOptions:
         """What a job keeps of them: all but limits and secrets."""
+        from kserve_client.scoring.job import Options as JobOptions
+
         return JobOptions(
             reading={name: getattr(self.reading, name) for name in _READING},
             mapping={} if self.mapping is None else self.mapping.model_dump(mode="json"),

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from kserve_client.errors import InputError
 from kserve_client.predictions import ANSWER_COLUMN
+from kserve_client.scoring.arrays import array, repeated, texts
 from kserve_client.scoring.rows import (
     ERROR_COLUMN,
     FAILED,
@@ -28,7 +29,7 @@ from kserve_client.scoring.rows import (
 
 COLUMNS_CHANGED = "the answer has other columns than the first one: {found} instead of {expected}"
 VALUE_CHANGED = "the answer has other types than the first one: {column} is {found}, not {expected}"
-_STATES = pa.array([OK, FAILED, SKIPPED])
+_STATES = texts([OK, FAILED, SKIPPED])
 _CODES = {OK: 0, FAILED: 1, SKIPPED: 2}
 _LONGEST_VALUE = 40
 
@@ -148,16 +149,17 @@ def _state_and_error(scored: Scored) -> tuple[pa.Array, pa.Array]:
     count = len(scored)
     reasons = {**scored.skipped, **scored.errors}
     if not reasons:
-        return pa.repeat(OK, count), pa.repeat("", count)
+        return repeated(OK, count), repeated("", count)
     states = np.zeros(count, np.int8)
     states[list(scored.skipped)] = _CODES[SKIPPED]
     states[list(scored.errors)] = _CODES[FAILED]
-    texts = {"": 0}
+    distinct = {"": 0}
     codes = np.zeros(count, np.int32)
     for position, reason in reasons.items():
-        codes[position] = texts.setdefault(reason, len(texts))
-    return _STATES.take(pa.array(states)), pa.array(map(_encodable, texts), pa.string()).take(
-        pa.array(codes)
+        codes[position] = distinct.setdefault(reason, len(distinct))
+    return (
+        _STATES.take(array(states)),
+        texts(map(_encodable, distinct)).take(array(codes)),
     )
 
 
@@ -181,8 +183,8 @@ def _with_errors(scored: Scored, problems: Mapping[int, str]) -> Scored:
 def _emptied(results: pa.RecordBatch, at: Collection[int]) -> pa.RecordBatch:
     is_empty = np.zeros(results.num_rows, bool)
     is_empty[list(at)] = True
-    mask = pa.array(is_empty)
-    columns = [pc.if_else(mask, pa.scalar(None, column.type), column) for column in results.columns]
+    mask = array(is_empty)
+    columns = [pc.if_else(mask, pa.nulls(1, column.type)[0], column) for column in results.columns]
     return pa.RecordBatch.from_arrays(columns, schema=results.schema)
 
 

@@ -66,3 +66,14 @@ class Scored:
     def ok(self) -> int:
         """How many rows have a result."""
         return len(self) - len(self.errors) - len(self.skipped)
+
+    def predicted_row(self) -> Rows | None:
+        """The first row that has a result, as it was sent, copied; None without one."""
+        places = range(len(self))
+        bad = self.errors.keys() | self.skipped.keys()
+        first = next((at for at in places if at not in bad), None)
+        if first is None:
+            return None
+        cells = self.rows.cells.slice(first, 1)
+        # A slice would hold all of its chunk.
+        return Rows(self.rows.start + first, pa.concat_batches([cells]))

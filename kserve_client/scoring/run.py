@@ -1,7 +1,9 @@
 """Run: rows go out in chunks, some of them at a time, and come back in the order they are done.
 
 What becomes of a chunk that gets no answer is decided here: it waits and goes again, smaller if it
-took too long, until the model is back or the patience with it is used up.
+took too long, until the model is back or the patience with it is used up. Whether the model is gone or
+only these rows get no answer, a witness tells: a row that was predicted before goes first. While that
+one is not answered either, no row is to blame.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from kserve_client.errors import (
     AccessError,
     ConfigurationError,
     ConnectError,
+    ConnectionLostError,
     KServeClientError,
+    NoAnswerError,
     NoAnswerInTimeError,
     NotFoundError,
     ServerError,
@@ -30,16 +34,22 @@ from kserve_client.scoring import pace as pacing
 from kserve_client.scoring.crew import Crew
 from kserve_client.scoring.cutter import Cutter
 from kserve_client.scoring.rows import Rows, Scored
-from kserve_client.scoring.step import AllRefusedError, Answered, HaltedError
+from kserve_client.scoring.step import AllRefusedError, Answered, HaltedError, HopelessError
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 FIRST_CONNECT_PATIENCE_S = 3.0
 MOST_TRIES_ALONE = 5
+# While nothing was ever answered, chunks are halved to find rows that are, but not without end.
+MOST_PIECES = 32
 UNANSWERED_BEFORE_WAITING = 3
 LOOK_S = 0.2
 READ_LOOK_S = 0.005
 TOO_LARGE = 413
+# What a gateway says of a server that died of a request, or is silent. 503 is said of busy ones, too.
+LOST_STATUSES = frozenset({502, 504})
+# The place of the witness among the chunks.
+WITNESS = -1
 
 
 class Sends(Protocol):
@@ -57,20 +67,25 @@ class RunOptions:
     `patience_s` is how many seconds it waits for a model that answered before and does not any
     more. `max_failures` is the number of failed rows beyond which nothing more is sent; None: no bound.
     `ahead_bytes` bounds how far chunks may run ahead of the oldest one, None where their order does not
-    matter. `has_answered` says that the model answered before this run.
+    matter. `has_answered` says that the model answered before this run, and `witness` finds a row that
+    it predicted then. `failures_before` counts towards `max_failures`.
     """
 
     patience_s: float = 60.0
     max_failures: int | None = None
     ahead_bytes: int | None = None
     has_answered: bool = False
+    witness: Callable[[], Rows | None] = lambda: None
+    failures_before: int = 0
 
 
 @dataclass(order=True, slots=True)
 class _Chunk:
     """A chunk on its way. `ready_at` is when it may go (again).
 
-    `failed_at` is when it failed last, `tries_alone` how often it failed while others were answered.
+    `failing_since` is when it failed first, `failed_at` when last, `tries_alone` how often it failed
+    while others were answered; silence counts twice, for the time that it takes. `was_lost` says that
+    the server came to no answer, the last time.
     """
 
     ready_at: float
@@ -79,7 +94,19 @@ class _Chunk:
     offset_bytes: int = field(compare=False, default=0)
     tries: int = field(compare=False, default=0)
     tries_alone: int = field(compare=False, default=0)
+    failing_since: float | None = field(compare=False, default=None)
     failed_at: float | None = field(compare=False, default=None)
+    was_lost: bool = field(compare=False, default=False)
+
+    @property
+    def goes_alone(self) -> bool:
+        """Whether it may be what ends the server: others that fly along would be lost with it."""
+        return self.was_lost and self.tries_alone > 0
+
+    @property
+    def is_witness(self) -> bool:
+        """Whether it is the row that shows if the model is there."""
+        return self.start == WITNESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +162,8 @@ class Run:
         self._pause = pause or threading.Event()
         self.on_idle: Callable[[], None] | None = None
         self._waiting: list[_Chunk] = []
+        self._suspects: list[_Chunk] = []
+        self._witness: Rows | None = None
         self._under_way: dict[int, _Chunk] = {}
         self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         self._has_more = True
@@ -143,7 +172,7 @@ class Run:
         self._failing_since: float | None = None
         self._last_answer: float | None = None
         self._unanswered = 0
-        self._failures = 0
+        self._failures = options.failures_before
         self._read_error: Exception | None = None
         self.figures = Figures()
         self.stopped = ""
@@ -167,10 +196,12 @@ class Run:
     @property
     def left(self) -> list[Rows]:
         """The chunks that were cut and not dealt with, in order."""
-        return sorted((chunk.rows for chunk in self._waiting), key=lambda rows: rows.start)
+        chunks = [chunk for chunk in self._waiting if not chunk.is_witness] + self._suspects
+        return sorted((chunk.rows for chunk in chunks), key=lambda rows: rows.start)
 
     def __iter__(self) -> Iterator[Scored]:
         crew = Crew("score")
+        self._count(0)  # of the runs before
         try:
             while True:
                 self._fill(crew)
@@ -187,10 +218,10 @@ class Run:
 
     @property
     def _is_whole(self) -> bool:
-        return not (self._has_more or self._waiting or self._under_way)
+        return not (self._waits() or self._under_way)
 
     def _waits(self) -> bool:
-        return self._has_more or bool(self._waiting)
+        return self._has_more or bool(self._waiting or self._suspects)
 
     def _halted(self) -> str:
         if self._cancel.is_set() and not self.stopped and self._waits():
@@ -199,6 +230,8 @@ class Run:
 
     def _fill(self, crew: Crew) -> None:
         self._awaits_rows = False
+        if self._suspects and not self._waiting and not self._under_way:
+            self._call_witness(0.0)
         while len(self._under_way) < self.pace.concurrency and not self._pause.is_set():
             if self._halted():
                 return
@@ -238,13 +271,15 @@ class Run:
         """New chunks wait while old ones do not get through."""
         if not self._waiting:
             return self.is_waiting and bool(self._under_way)
-        return self.is_waiting or len(self._waiting) >= max(self.pace.concurrency, 2)
+        count = len(self._waiting) + len(self._suspects)
+        return self.is_waiting or count >= max(self.pace.concurrency, 2)
 
     def _is_too_far_ahead(self) -> bool:
         if self._options.ahead_bytes is None:
             return False
-        open_chunks = itertools.chain(self._under_way.values(), self._waiting)
-        oldest = min((chunk.offset_bytes for chunk in open_chunks), default=self._offset_bytes)
+        chunks = itertools.chain(self._open_chunks(), self._suspects)
+        offsets = (chunk.offset_bytes for chunk in chunks if not chunk.is_witness)
+        oldest = min(offsets, default=self._offset_bytes)
         return self._offset_bytes - oldest > self._options.ahead_bytes
 
     def _send(self, chunk: _Chunk, in_flight: int) -> None:
@@ -266,9 +301,11 @@ class Run:
                 self.on_idle()
             return None
         del self._under_way[outcome.chunk.start]
-        if outcome.answered is not None:
-            return self._taken(outcome, outcome.answered)
-        return self._missed(outcome)
+        if outcome.answered is None:
+            return self._missed(outcome)
+        if outcome.chunk.is_witness:
+            return self._witnessed(outcome.chunk, outcome.answered)
+        return self._taken(outcome, outcome.answered)
 
     def _look_s(self) -> float:
         """How long nothing can happen but an answer, or a person's wish."""
@@ -281,7 +318,8 @@ class Run:
     def _taken(self, outcome: _Outcome, answered: Answered) -> Scored:
         now = time.monotonic()
         if answered.requests:
-            self._last_answer, self._failing_since, self._unanswered = now, None, 0
+            self._heard(now)
+            self._witness = self._witness or answered.scored.predicted_row()
             self.pace.answered(
                 pacing.Answered(
                     rows=len(outcome.chunk.rows),
@@ -300,6 +338,33 @@ class Run:
         self._count(answered.scored.failed)
         return answered.scored
 
+    def _heard(self, now: float) -> None:
+        """The model is there: what waited for a sign of it goes again."""
+        self._last_answer, self._failing_since, self._unanswered = now, None, 0
+        if not self._suspects:
+            return
+        self._waiting = [chunk for chunk in self._waiting if not chunk.is_witness]
+        suspects, self._suspects = sorted(self._suspects), []
+        is_one_out = any(one.goes_alone for one in self._open_chunks())
+        for chunk in suspects:
+            stays = chunk.goes_alone and is_one_out
+            (self._suspects if stays else self._waiting).append(chunk)
+            is_one_out = is_one_out or chunk.goes_alone
+        heapq.heapify(self._waiting)
+
+    def _open_chunks(self) -> Iterator[_Chunk]:
+        return itertools.chain(self._waiting, self._under_way.values())
+
+    def _witnessed(self, witness: _Chunk, answered: Answered) -> Scored | None:
+        self.figures.add(answered)
+        if answered.scored.ok:
+            self._heard(time.monotonic())
+            return None
+        (told,) = [*answered.scored.errors.values(), *answered.scored.skipped.values()]
+        return self._judged(
+            witness, NoAnswerError(f"a row that was predicted before fails: {told}")
+        )
+
     def _count(self, failed: int) -> None:
         self._failures += failed
         most = self._options.max_failures
@@ -312,7 +377,7 @@ class Run:
         """No row is to blame: the chunk goes again, or the run ends."""
         chunk, error = outcome.chunk, outcome.error
         if isinstance(error, HaltedError):
-            self._again(chunk, 0.0)
+            self._wait(chunk, 0.0)
             return None
         if not isinstance(error, KServeClientError):
             assert error is not None
@@ -328,26 +393,65 @@ class Run:
 
     def _end(self, chunk: _Chunk, reason: str) -> None:
         self.stopped = self.stopped or " ".join(reason.split())
-        self._again(chunk, 0.0)
+        self._wait(chunk, 0.0)
 
     def _judged(self, chunk: _Chunk, error: KServeClientError) -> Scored | None:
         now = time.monotonic()
         self._failing_since = self._failing_since or now
+        self._note_failure(chunk, error, now)
+        patience_s = self._patience_s(error)
+        if self._is_over(chunk, error, now):
+            self._end(chunk, _reason(error, patience_s))
+            return None
+        is_large = self._is_too_large(chunk, error, now)
+        if (is_large or self._stands_alone(chunk, error, now)) and not chunk.is_witness:
+            return self._given_up(chunk, error)
+        left_s = max(patience_s - (now - self._failing_since), 0.0)
+        self._again(chunk, error, left_s)
+        return None
+
+    def _is_over(self, chunk: _Chunk, error: KServeClientError, now: float) -> bool:
+        """Whether the patience is: with the model, or with a chunk that never reached it."""
+        patience_s = self._patience_s(error)
+        if _is_hopeless(error):
+            return True
+        if not self._may_be_its_rows(chunk):
+            return now - (self._failing_since or now) >= patience_s
+        is_unheard = isinstance(error, ConnectError | NotFoundError)
+        is_alone = chunk.tries_alone >= MOST_TRIES_ALONE
+        return is_unheard and is_alone and now - (chunk.failing_since or now) >= patience_s
+
+    def _note_failure(self, chunk: _Chunk, error: KServeClientError, now: float) -> None:
         if chunk.failed_at is not None and (self._last_answer or 0.0) > chunk.failed_at:
-            chunk.tries_alone += 1
-        chunk.failed_at = now
+            chunk.tries_alone += 2 if isinstance(error, NoAnswerInTimeError) else 1
+        chunk.failing_since = chunk.failing_since or now
+        chunk.failed_at, chunk.was_lost = now, _is_lost(error)
         chunk.tries += 1
         self._unanswered += 1
         self.figures.retried += 1
-        patience_s = self._patience_s(error)
-        if now - self._failing_since >= patience_s:
-            self._end(chunk, _reason(error, patience_s))
-            return None
-        if self._is_too_large(chunk, error, now) or chunk.tries_alone >= MOST_TRIES_ALONE:
-            return self._given_up(chunk, error)
-        left_s = patience_s - (now - self._failing_since)
-        self._again(chunk, _pause_s(chunk.tries, error, left_s))
-        return None
+
+    def _may_be_its_rows(self, chunk: _Chunk) -> bool:
+        """Whether it is for the witness to say that the model is gone."""
+        if chunk.is_witness:
+            return False
+        if self._witness is None and self._options.has_answered:
+            self._witness = self._options.witness()
+        return self._witness is not None
+
+    def _stands_alone(self, chunk: _Chunk, error: KServeClientError, now: float) -> bool:
+        """Whether it failed often enough for its rows to be to blame, or to be sent in halves."""
+        if isinstance(error, ConnectError | NotFoundError):
+            return False
+        is_alone = chunk.tries_alone >= MOST_TRIES_ALONE
+        failing_s = now - (chunk.failing_since or now)
+        if len(chunk.rows) == 1:
+            return is_alone and (_is_lost(error) or failing_s >= self._options.patience_s)
+        if self._may_be_its_rows(chunk):
+            return is_alone or (_is_lost(error) and chunk.tries_alone > 0)
+        # Nothing was ever answered: maybe a half is.
+        silent_s = now - (self._failing_since or now)
+        is_time = _is_lost(error) or silent_s >= self._options.patience_s / 2
+        return is_time and chunk.tries > 1 and len(self._waiting) < MOST_PIECES
 
     def _is_too_large(self, chunk: _Chunk, error: KServeClientError, now: float) -> bool:
         """Tell the pace, and say whether fewer rows in one request may help."""
@@ -363,8 +467,8 @@ class Run:
         return False
 
     def _patience_s(self, error: KServeClientError) -> float:
-        if isinstance(error, AccessError | ConfigurationError | TLSError):
-            return 0.0  # waiting mends none of them
+        if _is_hopeless(error):
+            return 0.0
         if self._last_answer is not None or self._options.has_answered:
             return self._options.patience_s
         if isinstance(error, NotFoundError):
@@ -379,14 +483,29 @@ class Run:
         if len(rows) > 1:
             middle = len(rows) // 2
             for piece in (rows.slice(0, middle), rows.slice(middle, len(rows) - middle)):
-                half = _Chunk(0.0, piece.start, piece, chunk.offset_bytes, chunk.tries)
+                tries = 0 if _is_lost(error) else chunk.tries
+                half = _Chunk(0.0, piece.start, piece, chunk.offset_bytes, tries)
                 half.failed_at, half.tries_alone = chunk.failed_at, chunk.tries_alone // 2
                 heapq.heappush(self._waiting, half)
             return None
         self._count(1)
-        return Scored(rows, None, {0: " ".join(str(error).split())})
+        return Scored(rows, None, {0: _blame(error)})
 
-    def _again(self, chunk: _Chunk, pause_s: float) -> None:
+    def _again(self, chunk: _Chunk, error: KServeClientError, left_s: float) -> None:
+        """Have it go again: after a pause, and where there is a witness not before an answer."""
+        pause_s = _pause_s(chunk.tries, error, left_s)
+        if not self._may_be_its_rows(chunk):
+            self._wait(chunk, pause_s)
+            return
+        chunk.ready_at = time.monotonic() + pause_s
+        self._suspects.append(chunk)
+        self._call_witness(_pause_s(1, error, left_s))
+
+    def _call_witness(self, pause_s: float) -> None:
+        if self._witness is not None and not any(one.is_witness for one in self._open_chunks()):
+            self._wait(_Chunk(0.0, WITNESS, self._witness), pause_s)
+
+    def _wait(self, chunk: _Chunk, pause_s: float) -> None:
         chunk.ready_at = time.monotonic() + pause_s
         heapq.heappush(self._waiting, chunk)
 
@@ -406,9 +525,29 @@ def in_order(scored: Iterator[Scored], start: int = 0) -> Iterator[Scored]:
 
 def _pause_s(tries: int, error: KServeClientError, patience_s: float) -> float:
     """Our own pause, or what the server asks for where that is longer and within the patience."""
-    own_s: float = min(FIRST_PAUSE_S * 2**tries, LONGEST_PAUSE_S)
+    own_s: float = min(FIRST_PAUSE_S * 2 ** min(tries, 10), LONGEST_PAUSE_S)
     asked_s = error.retry_after_s if isinstance(error, ServerError) else None
     return own_s if asked_s is None else max(own_s, min(asked_s, patience_s))
+
+
+def _is_hopeless(error: KServeClientError) -> bool:
+    """Whether waiting mends nothing."""
+    return isinstance(error, AccessError | ConfigurationError | TLSError | HopelessError)
+
+
+def _is_lost(error: KServeClientError) -> bool:
+    """Whether the server had the request and did not come to an answer, as when it dies of it."""
+    if isinstance(error, ServerError):
+        return error.status in LOST_STATUSES
+    return isinstance(error, ConnectionLostError | NoAnswerInTimeError)
+
+
+def _blame(error: KServeClientError) -> str:
+    """Why a row alone has failed."""
+    told = " ".join(str(error).split())
+    if isinstance(error, ServerError) and error.status == TOO_LARGE:
+        return told
+    return f"no answer to this row, while others were answered: {told}"
 
 
 def _reason(error: KServeClientError, patience_s: float) -> str:

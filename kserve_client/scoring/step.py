@@ -20,11 +20,13 @@ from kserve_client.errors import (
     InputError,
     InvalidAnswerError,
     KServeClientError,
+    NoAnswerError,
     ServerError,
 )
 from kserve_client.frames import build_request, encode
 from kserve_client.model import Model
 from kserve_client.predictions import Coded, Predictions
+from kserve_client.scoring.arrays import array, texts
 from kserve_client.scoring.cells import Decimal, cells_of, misread_decimals
 from kserve_client.scoring.mapping import Mapping as ColumnMapping
 from kserve_client.scoring.rows import Rows, Scored
@@ -39,6 +41,10 @@ REFUSALS_BEFORE_STOP = 100
 
 class HaltedError(Exception):
     """The run ended while this chunk was halved; its text says why."""
+
+
+class HopelessError(NoAnswerError):
+    """No answer, and whoever sends has waited for one already."""
 
 
 class AllRefusedError(KServeClientError):
@@ -241,11 +247,11 @@ def _picked(tensor: Tensor, which: Any) -> Tensor:
 
 def _column(values: NDArray[Any] | Coded) -> pa.Array:
     if isinstance(values, Coded):
-        codes = pa.array(values.codes, mask=values.codes < 0)
-        return pa.array(list(values.distinct), pa.string()).take(codes)
+        codes = array(values.codes, values.codes < 0)
+        return texts(list(values.distinct)).take(codes)
     if values.dtype.kind == "O":
         return pa.array([_writable(value) for value in values.tolist()], pa.string())
-    return pa.array(np.ascontiguousarray(values))
+    return array(np.ascontiguousarray(values))
 
 
 def _writable(value: Any) -> str | None:
@@ -279,7 +285,7 @@ def _results(chunk: _Chunk) -> tuple[pa.RecordBatch | None, dict[int, str]]:
         return whole, errors
     at = np.full(len(chunk.rows), -1)
     at[positions] = np.arange(len(positions))
-    return whole.take(pa.array(at, mask=at < 0)), errors
+    return whole.take(array(at, at < 0)), errors
 
 
 def columns_changed(found: Sequence[str], expected: Sequence[str]) -> str:

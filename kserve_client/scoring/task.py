@@ -139,13 +139,15 @@ class Slice:
 class Known:
     """What the run has learnt by the time a task is sent.
 
-    `results` are its result columns. `max_failures` is how many more rows may fail.
+    `results` are its result columns. `max_failures` is how many more rows may fail. `witness` is a row
+    that was predicted.
     """
 
     results: ResultSchema | None = None
     has_answered: bool = False
     is_accepted: bool = False
     max_failures: int | None = None
+    witness: Rows | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -344,7 +346,12 @@ def send_rows(sealed: Sealed, rows: Rows) -> Answered:
 
 
 def _run_options(spec: Spec, known: Known) -> RunOptions:
-    return RunOptions(spec.options.patience_s, known.max_failures, has_answered=known.has_answered)
+    return RunOptions(
+        spec.options.patience_s,
+        known.max_failures,
+        has_answered=known.has_answered or known.witness is not None,
+        witness=lambda: known.witness,
+    )
 
 
 def _check_count(piece: Slice, chunks: Sequence[Scored], stopped: str) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from kserve_client.scoring import Progress
 from tests.unit.command_line import Ran, Run, without_proxies
 from tests.unit.scripted_model import INFER_URL, MODELS_FILE, ScriptedModel, problem, serve
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 TWO_FEATURES = """
   pair:
     endpoint: test
@@ -382,6 +384,77 @@ def test_too_many_failures_end_the_run(run: Run, model: ScriptedModel) -> None:
     assert model.sent == []
     assert run("score", "naming", "rows.csv", "out.csv", "--max-failures", "3", *pace).status == 1
     assert len(model.sent) == 40
+
+
+def test_the_failures_of_a_job_count_over_its_runs(run: Run, model: ScriptedModel) -> None:
+    """--resume does not allow as many anew; a larger number lets it go on."""
+    Path("rows.csv").write_text("x\n" + "bad\n" * 3 + "1\n" * 40)
+    words = ["score", "naming", "rows.csv", "out.csv", "--job", "run", "--resume", "--quiet"]
+    words += ["--chunk-rows", "1", "--concurrency", "1", "--max-failures"]
+    for _ in range(2):
+        ran = run(*words, "2")
+        assert ran.status == 1
+        assert "ended early: 3 rows failed, and 2 were allowed; the same command" in ran.err
+        assert model.sent == []
+    assert run(*words, "3").status == 1
+    assert len(model.sent) == 40
+    assert len(Path("out.csv").read_text().splitlines()) == 44
+
+
+SCORE_ALONE = """
+import json, sys
+import responses
+from kserve_client.cli import main
+from tests.unit.scripted_model import ScriptedModel, serve
+
+with responses.RequestsMock() as mock:
+    serve(mock, ScriptedModel())
+    assert main(sys.argv[1:]) == 0
+print(json.dumps(sorted(sys.modules)))
+"""
+# A second or more together. What Arrow imports by itself when it is given a Python value is pandas.
+NOT_FOR_CSV = {
+    "pandas",
+    "pyarrow.parquet",
+    "distributed",
+    "kserve_client.doctor",
+    "kserve_client.health",
+    "kserve_client.snippets",
+    "kserve_client.scoring.on_dask",
+    "kserve_client.scoring.batches",
+}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["out.csv"],
+        ["out.csv", "--errors", "bad.csv"],
+        ["out.csv", "--job", "run"],
+        ["out.jsonl"],
+        ["out.arrow"],
+    ],
+    ids=" ".join,
+)
+def test_a_run_loads_no_more_than_it_needs(
+    words: list[str], models_file: Path, tmp_path: Path
+) -> None:
+    """The start is most of a short run; what a table does not need stays on the disk."""
+    (tmp_path / "rows.csv").write_text("id,x\n" + "é,1\n" * 300)
+    command = [sys.executable, "-c", SCORE_ALONE, "--models", str(models_file), "score", "naming"]
+    done = subprocess.run(
+        [*command, "rows.csv", *words, "--quiet"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=300,
+    )
+    loaded = set(json.loads(done.stdout))
+    assert "pyarrow" in loaded
+    assert not NOT_FOR_CSV & loaded
+    assert ("kserve_client.scoring.job" in loaded) == ("--job" in words)
+    assert len((tmp_path / words[0]).read_bytes()) > 300
 
 
 def interrupting(at: int) -> Callable[[int, list[float]], None]:

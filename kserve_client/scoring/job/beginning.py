@@ -10,6 +10,7 @@ from kserve_client.scoring.job import ledger as ledgers
 from kserve_client.scoring.job import lock, manifest
 from kserve_client.scoring.job.ledger import Ledger
 from kserve_client.scoring.job.manifest import Facts, Manifest, now
+from kserve_client.scoring.job.own_files import is_own
 from kserve_client.scoring.job.parts import FOLDER, Part, decoded, is_part
 from kserve_client.scoring.job.store import Store, is_draft_of
 
@@ -29,7 +30,7 @@ def check_free(store: Store) -> None:
         raise ConfigurationError(
             f"there is a job in {store.where} already; resume it, or choose another directory"
         )
-    others = sorted(name for name in files if not _is_own(name))
+    others = sorted(name for name in files if not _is_own(store, name))
     others += [name for name in store.folders() if name != FOLDER]
     others += sorted(f"{FOLDER}/{name}" for name in store.sizes(FOLDER) if not is_part(name))
     if others:
@@ -38,8 +39,8 @@ def check_free(store: Store) -> None:
         )
 
 
-def _is_own(name: str) -> bool:
-    return name in _OWN_NAMES or is_draft_of(name, _OWN_NAMES)
+def _is_own(store: Store, name: str) -> bool:
+    return is_own(store, name) if name in _OWN_NAMES else is_draft_of(name, _OWN_NAMES)
 
 
 def new_ledger(store: Store) -> Ledger:

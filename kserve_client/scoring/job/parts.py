@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.arrays import array, repeated, text, texts
 from kserve_client.scoring.results import ResultSchema
 from kserve_client.scoring.rows import (
     ERROR_COLUMN,
@@ -36,6 +37,7 @@ FOLDER = "parts"
 SUFFIX = ".arrow"
 _NAME = re.compile(r"\d{12,}-\d{12,}-[0-9a-f]{8}\.arrow(\.([0-9a-f]{8}\.)?tmp)?")
 _METADATA = b"kserve-client"
+_OK = text(OK)
 # Chunks of a categorical column may each bring their own dictionary; a file holds one.
 _WRITING = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
 
@@ -150,13 +152,13 @@ def _ends(chunk: Scored) -> list[pa.Array]:
     for state, rows in ((SKIPPED, chunk.skipped), (FAILED, chunk.errors)):
         for at, why in rows.items():
             states[at], reasons[at] = state, why
-    return [pa.array(states, pa.string()), pa.array(reasons, pa.string())]
+    return [texts(states), texts(reasons)]
 
 
 @lru_cache(maxsize=8)
-def _repeated(text: str, count: int) -> pa.Array:
+def _repeated(word: str, count: int) -> pa.Array:
     """A column of one text; most chunks are of one length."""
-    return pa.repeat(pa.scalar(text), count)
+    return repeated(word, count)
 
 
 def decoded(part: Part, data: bytes, *, is_checked: bool = True) -> Iterator[Scored]:
@@ -194,7 +196,7 @@ def _problems(about: Mapping[str, Mapping[str, str]], at: int, count: int) -> di
 def _scored(batch: pa.RecordBatch, start: int, cells: int, problems: Mapping[int, str]) -> Scored:
     width = batch.num_columns
     state, error = batch.column(width - 2), batch.column(width - 1)
-    odd = pc.indices_nonzero(pc.not_equal(state, OK)).to_pylist()
+    odd = pc.indices_nonzero(pc.not_equal(state, _OK)).to_pylist()
     reasons = {at: (state[at].as_py(), error[at].as_py()) for at in odd}
     return Scored(
         Rows(start, _columns(batch, 0, cells), problems),
@@ -249,7 +251,7 @@ def _places(pieces: Sequence[Scored], start: int, count: int) -> pa.Array:
         at = piece.rows.start - start
         order[at : at + len(piece)] = np.arange(first, first + len(piece))
         first += len(piece)
-    return pa.array(order)
+    return array(order)
 
 
 def _taken(batches: Sequence[pa.RecordBatch], order: pa.Array | None) -> pa.RecordBatch:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from kserve_client.errors import ConfigurationError
 from kserve_client.scoring.job import ledger, lock, manifest, parts
 from kserve_client.scoring.job.manifest import Manifest
+from kserve_client.scoring.job.own_files import is_own
 from kserve_client.scoring.job.store import Store, is_draft_of
 
 _NAMES = (ledger.FILE, f"{ledger.FILE}-journal", manifest.FILE, lock.LEASE_FILE, lock.LOCK_FILE)
-# Files that only a job has.
+# Any of these is enough to be something left of a job.
 _SURE = (ledger.FILE, lock.LEASE_FILE)
 
 
@@ -35,13 +36,15 @@ def remove_job(store: Store) -> None:
 def holds_job(store: Store) -> bool:
     """Whether there is a job, or something left of one.
 
-    Other programs have files named manifest.json and lock, and folders named parts. An empty folder
-    of parts is nothing: SeaweedFS lists it for a while after its last object is gone.
+    Other programs have files and folders of these names. An empty folder of parts is nothing: SeaweedFS
+    lists it for a while after its last object is gone. An empty ledger alone may be anybody's.
     """
     files = store.sizes("")
-    if not files.keys().isdisjoint(_SURE) or any(map(parts.is_part, store.sizes(parts.FOLDER))):
+    if manifest.FILE in files and _has_manifest(store):
         return True
-    return manifest.FILE in files and _has_manifest(store)
+    if any(files.get(name) and is_own(store, name) for name in _SURE):
+        return True
+    return any(map(parts.is_part, store.sizes(parts.FOLDER)))
 
 
 def _has_manifest(store: Store) -> bool:

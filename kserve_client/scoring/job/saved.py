@@ -164,15 +164,8 @@ class SavedJob:
         Batches have one schema; rows from before the first answer have null results. Raises as
         `scored` does. `sinks.opened(..., schema=job.schema)` takes what `scored` gives as well.
         """
-        yield from self._tables(self.scored())
-
-    def result_batches(self, start: int, count: int) -> Iterator[pa.RecordBatch]:
-        """Some of these rows, by number; those that are not done yet are left out."""
-        yield from self._tables(self.scored(start, start + count, is_partial=True))
-
-    def _tables(self, chunks: Iterator[Scored]) -> Iterator[pa.RecordBatch]:
         schema, first = self.schema, None
-        for chunk in chunks:
+        for chunk in self.scored():
             schema = schema or ResultSchema.without_answers(chunk.rows.cells.schema.names)
             batch = table(chunk, schema)
             first = first or batch.schema
@@ -184,6 +177,14 @@ class SavedJob:
             if not part.is_whole:
                 for chunk in self._chunks(part):
                     yield from _not_ok(chunk)
+
+    def predicted_row(self) -> Rows | None:
+        """A row that has a result; None without one."""
+        for part in self._ledger.parts():
+            for chunk in self._chunks(part) if part.ok else ():
+                if (found := chunk.predicted_row()) is not None:
+                    return found
+        return None
 
     def delete(self) -> None:
         """Remove the job from its directory. Raises ConfigurationError while a process works on it."""

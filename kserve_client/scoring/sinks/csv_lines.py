@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from kserve_client.scoring.arrays import text
+from kserve_client.scoring.arrays import texts as texts_of
 from kserve_client.scoring.sinks.options import Form
 from kserve_client.scoring.sinks.pieces import pieces
 from kserve_client.scoring.sinks.target import Out
@@ -26,6 +28,7 @@ from kserve_client.scoring.sinks.texts import (
 # OWASP, "CSV Injection": what a spreadsheet takes for the beginning of a formula.
 _FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 - full-width signs begin a formula as well
 _NUMBER = r"^[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?\z"
+_NOTHING, _QUOTE, _APOSTROPHE = text(""), text('"'), text("'")
 _FIRST_BYTES = bytes_among("=+-@\t\r\n＝")  # noqa: RUF001 - the same; all three bytes of it
 
 
@@ -36,11 +39,12 @@ class CsvLines:
         self._out = out
         self._form = form
         self._options = _arrow_options(form)
+        self._delimiter, self._newline = text(form.delimiter), text(form.newline)
         self._marks = bytes_among(form.delimiter + '"\r\n')
         self._needing = f'["\r\n\\x{{{ord(form.delimiter):x}}}]'
         if form.has_bom:
             out.write(codecs.BOM_UTF8)
-        out.write(self._joined([self._made_safe(pa.array([name])) for name in schema.names]))
+        out.write(self._joined([self._made_safe(texts_of([name])) for name in schema.names]))
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write rows."""
@@ -70,10 +74,10 @@ class CsvLines:
         quoted = [self._quoted(column) for column in columns]
         # With nothing but the end of the line in it, the last column ends each line.
         last = pc.binary_join_element_wise(
-            quoted[-1], self._form.newline, "", null_handling="replace"
+            quoted[-1], self._newline, _NOTHING, null_handling="replace"
         )
         lines = pc.binary_join_element_wise(
-            *quoted[:-1], last, self._form.delimiter, null_handling="replace"
+            *quoted[:-1], last, self._delimiter, null_handling="replace"
         )
         return memoryview(characters(lines))
 
@@ -83,7 +87,9 @@ class CsvLines:
         return with_changed(column, rows_with(column, self._marks), self._in_quotes)
 
     def _in_quotes(self, texts: pa.Array) -> pa.Array:
-        quoted = pc.binary_join_element_wise('"', pc.replace_substring(texts, '"', '""'), '"', "")
+        quoted = pc.binary_join_element_wise(
+            _QUOTE, pc.replace_substring(texts, '"', '""'), _QUOTE, _NOTHING
+        )
         if self._options is not None:
             return quoted
         # One byte of the delimiter brought them here; it may be that of another character.
@@ -91,8 +97,8 @@ class CsvLines:
 
     def _needs_quotes(self, column: pa.Array) -> bool:
         """Whether any cell does: four searches through the bytes are nothing beside the rest."""
-        text = characters(column)
-        return any(mark in text for mark in (b'"', b"\n", b"\r", self._form.delimiter.encode()))
+        found = characters(column)
+        return any(mark in found for mark in (b'"', b"\n", b"\r", self._form.delimiter.encode()))
 
 
 def without_formulas(texts: pa.Array) -> pa.Array:
@@ -108,7 +114,7 @@ def _made_text(texts: pa.Array) -> pa.Array:
     is_formula = pc.and_not(
         pc.match_substring_regex(texts, _FORMULA), pc.match_substring_regex(texts, _NUMBER)
     )
-    return pc.if_else(is_formula, pc.binary_join_element_wise("'", texts, ""), texts)
+    return pc.if_else(is_formula, pc.binary_join_element_wise(_APOSTROPHE, texts, _NOTHING), texts)
 
 
 def _is_number(kind: pa.DataType) -> bool:

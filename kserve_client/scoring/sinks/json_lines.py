@@ -13,6 +13,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kserve_client.scoring.arrays import text
 from kserve_client.scoring.sinks.options import Form
 from kserve_client.scoring.sinks.pieces import pieces
 from kserve_client.scoring.sinks.target import Out
@@ -26,6 +27,7 @@ from kserve_client.scoring.sinks.texts import (
     with_changed,
 )
 
+_NULL, _NOTHING, _QUOTE = text("null"), text(""), text('"')
 _ESCAPED = bytes_among("".join(map(chr, range(32))) + '"\\')
 
 
@@ -50,28 +52,28 @@ class JsonLines:
         before = "{"
         for key, column in zip(self._keys, batch.columns, strict=True):
             values, quote = json_values(column)
-            parts += [f"{before}{key}:{quote}", values]
+            parts += [text(f"{before}{key}:{quote}"), values]
             before = f"{quote},"
-        return pc.binary_join_element_wise(*parts, f"{before[:-1]}}}\n", "")
+        return pc.binary_join_element_wise(*parts, text(f"{before[:-1]}}}\n"), _NOTHING)
 
 
 def json_values(column: pa.Array) -> tuple[pa.Array, str]:
     """Each value as a piece of JSON, and the quote that is still to stand around all of them."""
     kind = plain_kind(column.type)
     if pa.types.is_floating(kind):
-        finite = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
-        return pc.fill_null(as_text(finite), "null"), ""
+        finite = pc.if_else(pc.is_finite(column), column, pa.nulls(1, column.type)[0])
+        return pc.fill_null(as_text(finite), _NULL), ""
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind):
-        return pc.fill_null(as_text(column), "null"), ""
+        return pc.fill_null(as_text(column), _NULL), ""
     if pa.types.is_nested(kind):
-        return pc.fill_null(json_text(column), "null"), ""
+        return pc.fill_null(json_text(column), _NULL), ""
     texts = as_text(column)
     escaped = with_changed(texts, rows_with(texts, _ESCAPED), _in_json)
     if not escaped.null_count:
         return escaped, '"'
-    return pc.fill_null(pc.binary_join_element_wise('"', escaped, '"', ""), "null"), ""
+    return pc.fill_null(pc.binary_join_element_wise(_QUOTE, escaped, _QUOTE, _NOTHING), _NULL), ""
 
 
 def _in_json(texts: pa.Array) -> pa.Array:
-    escaped = [text and orjson.dumps(text).decode()[1:-1] for text in texts.to_pylist()]
+    escaped = [cell and orjson.dumps(cell).decode()[1:-1] for cell in texts.to_pylist()]
     return pa.array(escaped, pa.string())

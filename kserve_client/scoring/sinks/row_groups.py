@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from kserve_client.scoring.arrays import values_of
 from kserve_client.scoring.sinks.options import Form
 from kserve_client.scoring.sinks.target import Out
 
@@ -59,6 +59,8 @@ class ParquetFile:
     """Writes batches as Parquet, compressed by zstd."""
 
     def __init__(self, out: Out, _form: Form, schema: pa.Schema) -> None:
+        import pyarrow.parquet as pq  # brings a file system and more
+
         self._schema = plain_schema(schema)
         self._groups = RowGroups()
         self._writer = pq.ParquetWriter(out, self._schema, compression="zstd")
@@ -135,5 +137,5 @@ def _lengths(column: pa.Array) -> Any:
 
 
 def _array(lengths: pa.Array) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False)
-    return found.astype(np.int64)
+    known = pc.fill_null(lengths, 0) if lengths.null_count else lengths
+    return values_of(known).astype(np.int64)

@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kserve_client.scoring.arrays import text
 from kserve_client.scoring.results import ResultSchema, positions, table
 from kserve_client.scoring.rows import OK, Rows, Scored
 from kserve_client.scoring.sinks.csv_lines import CsvLines
@@ -33,6 +34,7 @@ class Writer(Protocol):
         ...
 
 
+_OK = text(OK)
 _WRITERS: Mapping[Format, Callable[[Out, Form, pa.Schema], Writer]] = {
     "csv": CsvLines,
     "json-lines": JsonLines,
@@ -112,7 +114,7 @@ class Sink:
     def _filtered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self._has_all:
             return batch
-        return batch.filter(pc.not_equal(batch.column(batch.num_columns - 2), OK))
+        return batch.filter(pc.not_equal(batch.column(batch.num_columns - 2), _OK))
 
 
 @contextlib.contextmanager
@@ -166,6 +168,6 @@ def _no_results(scored: Scored) -> ResultSchema:
 
 def _no_rows(schema: ResultSchema) -> pa.RecordBatch:
     cells = pa.RecordBatch.from_arrays(
-        [pa.array([], pa.string()) for _ in schema.columns], names=list(schema.columns)
+        [pa.nulls(0, pa.string()) for _ in schema.columns], names=list(schema.columns)
     )
     return table(Scored(Rows(0, cells), None), schema)

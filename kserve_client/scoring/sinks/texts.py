@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kserve_client.scoring.arrays import array, no_text, text, values_of
+
 _COMMA, _POINT = ord(","), "."
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
@@ -48,12 +50,12 @@ def as_text(column: pa.Array, decimal: str = ".") -> pa.Array:
 def float_text(column: pa.Array) -> pa.Array:
     """Floats as text, the shortest that reads back as the same number of that width."""
     numbers = pc.fill_null(column, 0.0) if column.null_count else column
-    array = np.ascontiguousarray(numbers.to_numpy(zero_copy_only=False))
-    texts = _split(orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1], len(column))
-    if not np.isfinite(array).all():
+    values = np.ascontiguousarray(values_of(numbers))
+    texts = _split(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1], len(column))
+    if not np.isfinite(values).all():
         texts = _with_not_finite(texts, numbers)
     if column.null_count:
-        texts = pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string()))
+        texts = pc.if_else(column.is_valid(), texts, no_text())
     return texts
 
 
@@ -107,13 +109,13 @@ def with_changed(
         return column
     mask = np.zeros(len(column), bool)
     mask[rows] = True
-    return pc.replace_with_mask(column, pa.array(mask), change(column.take(pa.array(rows))))
+    return pc.replace_with_mask(column, array(mask), change(column.take(array(rows))))
 
 
-def bytes_among(text: str) -> NDArray[np.bool_]:
+def bytes_among(letters: str) -> NDArray[np.bool_]:
     """A table for `rows_with`: the bytes of these characters."""
     marks = np.zeros(256, bool)
-    marks[list(text.encode())] = True
+    marks[list(letters.encode())] = True
     return marks
 
 
@@ -134,7 +136,7 @@ def _plain(column: pa.Array) -> pa.Array:
 def _split(joined: bytes, count: int) -> pa.Array:
     """Numbers with commas between them → one text each, without a loop."""
     if not count:
-        return pa.array([], pa.string())
+        return pa.nulls(0, pa.string())
     commas = np.flatnonzero(np.frombuffer(joined, np.uint8) == _COMMA)
     ends = np.append(commas, len(joined)) - np.arange(count)
     offsets = np.concatenate([[0], ends]).astype(np.int32)
@@ -145,8 +147,8 @@ def _split(joined: bytes, count: int) -> pa.Array:
 
 def _with_not_finite(texts: pa.Array, numbers: pa.Array) -> pa.Array:
     """JSON says null for what is no finite number."""
-    texts = pc.if_else(pc.is_nan(numbers), "nan", texts)
-    signed = pc.if_else(pc.greater(numbers, 0), "inf", "-inf")
+    texts = pc.if_else(pc.is_nan(numbers), text("nan"), texts)
+    signed = pc.if_else(pc.greater(numbers, 0), text("inf"), text("-inf"))
     return pc.if_else(pc.is_inf(numbers), signed, texts)
 
 
@@ -160,12 +162,12 @@ def _timestamps(column: pa.Array) -> pa.Array:
     texts = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
     if column.type.tz is None:
         return texts
-    return pc.binary_join_element_wise(texts, "Z", "")
+    return pc.binary_join_element_wise(texts, text("Z"), text(""))
 
 
-def _each(column: pa.Array, text: Callable[[Any], str]) -> pa.Array:
+def _each(column: pa.Array, written: Callable[[Any], str]) -> pa.Array:
     values = column.to_pylist()
-    return pa.array([None if value is None else text(value) for value in values], pa.string())
+    return pa.array([None if value is None else written(value) for value in values], pa.string())
 
 
 def _json(value: Any) -> Any:

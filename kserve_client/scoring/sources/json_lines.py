@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kserve_client.errors import InputError
 from kserve_client.scoring.rows import Rows
@@ -28,6 +29,12 @@ _BLANKS = " \t\n\r\v\f"
 _BLANK_BYTES = _BLANKS.encode()
 # Half of a character that takes two in UTF-16; only an escape can write one.
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
+# Plain values: a text without escapes, and what is kept as it is written.
+_PLAIN_VALUE = (
+    r'("[^"\\\x00-\x1f]*"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|true|false|null)'
+)
+# After lines that are not plain so many blocks are read without a try.
+_MOST_SKIPPED = 64
 
 
 class _Number(str):
@@ -73,6 +80,8 @@ class JsonLinesSource:
         self._start = start
         self._known = frozenset(columns)
         self._schema = pa.schema([(column, pa.string()) for column in columns])
+        self._plain_line = re.compile(_plain_line(columns), re.MULTILINE)
+        self._skips = self._skipped = 0
 
     def read(self) -> Iterator[Rows]:
         """The rows in order, a block at a time."""
@@ -89,6 +98,36 @@ class JsonLinesSource:
             yield block, sum(1 for line in block.data.split(b"\n") if line.strip(_BLANK_BYTES))
 
     def _rows(self, block: LineBlock, start: int) -> Rows:
+        if self._skipped:
+            self._skipped -= 1
+            return self._read_rows(block, start)
+        cells = self._plain_cells(block.data)
+        if cells is not None:
+            return Rows(start, cells)
+        self._skips = min(2 * self._skips + 1, _MOST_SKIPPED)
+        self._skipped = self._skips
+        return self._read_rows(block, start)
+
+    def _plain_cells(self, data: bytes) -> pa.RecordBatch | None:
+        """The cells of lines that all have the columns in their order and nothing nested.
+
+        So are the lines of most tables. None when one line is another, or a cell may be too long.
+        """
+        data = data.removesuffix(b"\n")
+        try:
+            found = self._plain_line.findall(data.decode())
+        except UnicodeDecodeError:
+            return None
+        if len(found) != data.count(b"\n") + 1:
+            return None
+        columns = zip(*found, strict=True) if len(self.columns) > 1 else [found]
+        arrays = [_unquoted(pa.array(column, pa.string())) for column in columns]
+        longest = max(pc.max(pc.binary_length(one)).as_py() for one in arrays)
+        if longest > self._limits.cell_characters:
+            return None
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+    def _read_rows(self, block: LineBlock, start: int) -> Rows:
         rows: list[dict[str, str]] = []
         problems = {}
         for line, text in _numbered_lines(block):
@@ -131,6 +170,23 @@ class JsonLinesSource:
         limit = self._limits.cell_characters
         if len(text) > limit and max(map(len, cells.values()), default=0) > limit:
             raise InputError(f"line {line}: a cell is longer than {limit:,} characters")
+
+
+def _plain_line(columns: Iterable[str]) -> str:
+    """What a line looks like that has these keys once each, in this order, with plain values."""
+    space = "[ \\t]*"
+    keys = (re.escape(json.dumps(column, ensure_ascii=False)) for column in columns)
+    pairs = f"{space},{space}".join(f"{key}{space}:{space}{_PLAIN_VALUE}" for key in keys)
+    return f"^{space}\\{{{space}{pairs}{space}\\}}[ \\t\\r]*$"
+
+
+def _unquoted(values: pa.Array) -> pa.Array:
+    """The cells of plain values: texts without their quotes, and nothing for null."""
+    cells = pc.if_else(pc.equal(values, "null"), "", values)
+    is_text = pc.starts_with(values, '"')
+    if not pc.any(is_text).as_py():
+        return cells
+    return pc.if_else(is_text, pc.utf8_slice_codeunits(values, 1, -1), cells)
 
 
 def line_blocks(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from kserve_client.errors import InputError
 from kserve_client.scoring.rows import Rows
@@ -122,6 +121,8 @@ def _text_bytes(column: pa.Array) -> int:
 
 
 def _opened(raw: RawFile, texts: Sequence[str] = ()) -> Any:
+    import pyarrow.parquet as pq  # brings a file system and more
+
     if not raw.is_seekable:
         raise InputError("a Parquet file can't be read from a pipe; save it first")
     raw.file.seek(0)

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+import requests
 import responses
 
 from kserve_client import ConfigurationError, InputError
@@ -256,6 +257,51 @@ def test_too_many_failures_end_it(mock: responses.RequestsMock, desk: Desk) -> N
     assert summary.rows < ROWS
 
 
+def test_what_failed_before_a_resume_counts(mock: responses.RequestsMock, desk: Desk) -> None:
+    """A job that had too many failures sends nothing more before more are allowed."""
+    model = serve(mock, ScriptedModel())
+    desk.table.write_text("id,x\n" + "1,1\n1,666\n" * 300)
+    with desk.begun(desk.table) as job:
+        first = desk.score(job, desk.table, max_failures=10)
+        model.sent.clear()
+        again = desk.score(job, desk.table, max_failures=10)
+        assert model.sent == []
+        assert again.stopped == f"{first.failed} rows failed, and 10 were allowed"
+        last = desk.score(job, desk.table, max_failures=300)
+    assert (last.ok, last.failed, last.stopped) == (300, 300, "")
+
+
+def test_a_row_without_an_answer_fails_alone_though_nothing_else_is_left(
+    mock: responses.RequestsMock, desk: Desk
+) -> None:
+    """Also when the coordinator was resumed and its workers have seen no other row."""
+    poison = 777.0
+    desk.table.write_text("id,x\n" + "1,1\n" * 99 + "1,777\n")
+
+    def dies(_: int, rows: list[float]) -> Exception | None:
+        return requests.exceptions.ChunkedEncodingError("cut") if poison in rows else None
+
+    model = serve(mock, ScriptedModel(dies))
+    wishes = Wishes()
+
+    def enough(progress: Progress) -> None:
+        if progress.ok == 99:
+            wishes.cancel.set()
+
+    slow = options(chunk_rows=33, patience_s=600)
+    with desk.begun(desk.table) as job:
+        run_job(job, open_model(), desk.table, slow, wishes=wishes, on_progress=enough)
+    with Job.open(desk.folder / "job") as job:
+        assert (job.counts.ok, job.counts.failed) == (99, 0)
+        model.sent.clear()
+        summary = desk.score(job, desk.table)
+        write_results(job, desk.folder / "out.csv")
+    assert (summary.ok, summary.failed, summary.stopped) == (99, 1, "")
+    assert {tuple(rows) for rows in model.sent} == {(1.0,), (poison,)}
+    last = (desk.folder / "out.csv").read_text().splitlines()[-1]
+    assert last.startswith('1,777,,failed,"no answer to this row, while others were answered: ')
+
+
 def test_a_model_that_refuses_all_ends_it(mock: responses.RequestsMock, desk: Desk) -> None:
     """The fault is hardly that of the rows, and they are not counted as failed."""
     serve(mock, ScriptedModel(lambda _, __: problem(400, "no such input")))
@@ -342,11 +388,16 @@ def test_a_cluster_without_workers(mock: responses.RequestsMock, desk: Desk) -> 
     assert summary.rows == 0
 
 
-def test_a_retry_on_a_cluster_without_workers(mock: responses.RequestsMock, desk: Desk) -> None:
-    """Ends as well: after the patience, or at once when somebody cancels it."""
+def test_a_retry_on_a_cluster_without_workers(
+    mock: responses.RequestsMock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends as well: after the patience, once, or at once when somebody cancels it."""
     from distributed import LocalCluster
 
     serve(mock, ScriptedModel())
+    # A second patience would begin with another try.
+    monkeypatch.setattr(run, "FIRST_PAUSE_S", 600.0)
+    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 600.0)
     wishes = Wishes()
     wishes_end = threading.Timer(0.5, wishes.cancel.set)
     with (
@@ -357,7 +408,7 @@ def test_a_retry_on_a_cluster_without_workers(mock: responses.RequestsMock, desk
         run_job(job, open_model(), desk.table, options())
         there = DaskCluster(client)
         summary = retry_on_dask(job, open_model(), options(), cluster=there)
-        assert summary.stopped.endswith("the Dask cluster has no workers")
+        assert summary.stopped == "the Dask cluster has no workers, for 0.3 s"
         wishes_end.start()
         patient = options(patience_s=600)
         summary = retry_on_dask(job, open_model(), patient, cluster=there, wishes=wishes)
@@ -377,9 +428,9 @@ def test_a_retry_whose_scheduler_goes_away(mock: responses.RequestsMock, desk: D
         client = empty.get_client()
         run_job(job, open_model(), desk.table, options())
         threading.Timer(0.5, client.close).start()
-        patient = options(patience_s=2)
+        patient = options(patience_s=600)
         summary = retry_on_dask(job, open_model(), patient, cluster=DaskCluster(client))
-        assert summary.stopped.endswith("the connection to the Dask scheduler was lost")
+        assert summary.stopped == "the connection to the Dask scheduler was lost"
         assert job.counts.failed == 4
 
 

@@ -23,6 +23,7 @@ from kserve_client.errors import (
     NoAnswerInTimeError,
     NotFoundError,
     NotReadyError,
+    ServerError,
 )
 from kserve_client.scoring import run as module
 from kserve_client.scoring.cutter import Cutter
@@ -31,6 +32,7 @@ from kserve_client.scoring.rows import Rows, Scored
 from kserve_client.scoring.run import Run, RunOptions, in_order
 from kserve_client.scoring.step import AllRefusedError, Answered
 
+ALONE = "no answer to this row, while others were answered: "
 RESULT = pa.schema([("prediction", pa.int64())])
 
 
@@ -175,18 +177,34 @@ def test_a_busy_server_is_asked_again_when_it_wants() -> None:
     assert run.figures.retried == 1
 
 
-def test_a_model_that_stays_away_ends_the_run_with_its_rows_left() -> None:
-    """After the patience is used up, and the rows that were cut are told."""
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectError("connection refused"),
+        ConnectionLostError("cut"),
+        NoAnswerInTimeError("silence"),
+        NotReadyError("503", status=503),
+        ServerError("502", status=502),
+        NotFoundError("404: no such model", status=404),
+    ],
+    ids=str,
+)
+def test_a_model_that_stays_away_ends_the_run_with_its_rows_left(error: KServeClientError) -> None:
+    """After the patience is used up, with no row failed; the rows that were cut are told."""
+    gone = threading.Event()
 
-    def gone_after_twenty(rows: Rows) -> Answered:
+    def leaves(rows: Rows) -> Answered:
         if rows.start >= 20:
-            raise ConnectError("connection refused")
+            gone.set()
+        if gone.is_set():
+            raise error
         return ok(rows)
 
-    run, step = run_of(gone_after_twenty, options=RunOptions(patience_s=0.3))
+    run, step = run_of(leaves, concurrency=1, options=RunOptions(patience_s=0.3))
     scored = list(run)
     assert sorted(numbers(scored)) == list(range(20))
-    assert run.stopped == "no answer for 0.3 s: connection refused"
+    assert sum(chunk.failed for chunk in scored) == 0
+    assert run.stopped == f"no answer for 0.3 s: {error}"
     left = [n for rows in run.left for n in range(rows.start, rows.stop)]
     assert left == list(range(20, 20 + len(left)))
     assert len({start for start, _ in step.seen}) < 12  # new chunks were held back
@@ -265,8 +283,162 @@ def test_a_row_that_kills_the_server_stands_alone_in_the_end() -> None:
     assert numbers(scored) == list(range(600))
     bad = [chunk for chunk in scored if chunk.errors]
     assert [(chunk.rows.start, dict(chunk.errors)) for chunk in bad] == [
-        (9, {0: "the connection ended before its answer was whole"})
+        (9, {0: f"{ALONE}the connection ended before its answer was whole"})
     ]
+
+
+POISONS = {
+    "cut": ConnectionLostError("cut"),
+    "silent": NoAnswerInTimeError("silence"),
+    "a gateway's 502": ServerError("502", status=502),
+    "a gateway's 504": NotReadyError("504", status=504),
+    "a gateway's 503": NotReadyError("503", status=503),
+}
+
+
+@pytest.mark.parametrize("error", POISONS.values(), ids=POISONS)
+@pytest.mark.parametrize("bad", [{49}, {0}, {7, 20, 48, 49}, {48, 49}])
+@pytest.mark.parametrize("chunk_rows", [1, 4, 50])
+def test_rows_that_get_no_answer_fail_alone_though_nothing_else_is_left(
+    error: KServeClientError, bad: set[int], chunk_rows: int
+) -> None:
+    """A row that was predicted before shows that the server is there; the run comes to its end."""
+
+    def poisoned(rows: Rows) -> Answered:
+        if bad & set(range(rows.start, rows.stop)):
+            raise error
+        return ok(rows)
+
+    options = RunOptions(patience_s=0.4)
+    run, _ = run_of(poisoned, chunk_rows=chunk_rows, concurrency=1, options=options)
+    scored = list(in_order(iter(run)))
+    assert run.stopped == ""
+    assert numbers(scored) == list(range(50))
+    found = {chunk.rows.start: chunk.errors[0] for chunk in scored if chunk.errors}
+    assert found == dict.fromkeys(bad, f"{ALONE}{error}")
+    assert predictions(scored) == [2 * n for n in range(50) if n not in bad]
+
+
+@pytest.mark.parametrize("bad", [{3}, {3, 30}, {3, 4, 47}])
+@pytest.mark.parametrize("chunk_rows", [1, 5])
+def test_rows_that_were_lost_with_the_one_that_ends_the_server_are_not_blamed(
+    bad: set[int], chunk_rows: int
+) -> None:
+    """Whatever is under way dies with it, each time; in the end the others have been asked without it."""
+    lock, lives = threading.Lock(), [0]
+
+    def crashing(rows: Rows) -> Answered:
+        life = lives[0]
+        time.sleep(0.004)
+        with lock:
+            if bad & set(range(rows.start, rows.stop)):
+                lives[0] += 1
+        time.sleep(0.002)
+        if lives[0] > life:
+            raise ConnectionLostError("cut")
+        return ok(rows)
+
+    run, _ = run_of(crashing, chunk_rows=chunk_rows, concurrency=6)
+    scored = list(in_order(iter(run)))
+    assert run.stopped == ""
+    assert numbers(scored) == list(range(50))
+    assert {chunk.rows.start for chunk in scored if chunk.errors} == bad
+    assert predictions(scored) == [2 * n for n in range(50) if n not in bad]
+
+
+def test_a_resumed_run_takes_its_witness_from_the_one_before() -> None:
+    """Where nothing but the bad row is left."""
+
+    def only_the_witness(rows: Rows) -> Answered:
+        if rows.start == 0:
+            raise ConnectionLostError("cut")
+        return ok(rows)
+
+    before = next(iter(table(1)))
+    witness = Rows(7, before.cells)
+    options = RunOptions(patience_s=0.4, has_answered=True, witness=lambda: witness)
+    run, step = run_of(only_the_witness, count=1, options=options)
+    (scored,) = run
+    assert dict(scored.errors) == {0: f"{ALONE}cut"}
+    assert run.stopped == ""
+    assert step.seen.count((7, 8)) >= module.MOST_TRIES_ALONE
+
+
+@pytest.mark.parametrize("error", POISONS.values(), ids=POISONS)
+def test_without_a_row_that_was_ever_predicted_none_is_to_blame(error: KServeClientError) -> None:
+    """A table of one row: the server may as well be broken."""
+
+    def never(rows: Rows) -> Answered:
+        raise error
+
+    run, _ = run_of(never, count=1, options=RunOptions(patience_s=0.3))
+    assert list(run) == []
+    assert run.stopped == f"no answer for 0.3 s: {error}"
+    assert [(rows.start, rows.stop) for rows in run.left] == [(0, 1)]
+
+
+def test_a_server_that_closes_every_connection_is_not_asked_row_by_row() -> None:
+    """Halving ends at some dozens of pieces."""
+
+    def never(rows: Rows) -> Answered:
+        raise ConnectionLostError("cut")
+
+    options = RunOptions(patience_s=0.5)
+    run, step = run_of(never, count=5000, chunk_rows=1000, options=options)
+    assert list(run) == []
+    assert run.stopped == "no answer for 0.5 s: cut"
+    assert len(set(step.seen)) < 4 * module.MOST_PIECES
+
+
+def test_a_model_that_now_refuses_what_it_took_is_gone_too() -> None:
+    """Its answers about the other rows say nothing of the one that gets none."""
+    answered: list[int] = []
+
+    def breaks(rows: Rows) -> Answered:
+        if rows.start == 49:
+            raise ConnectionLostError("cut")
+        answered.append(rows.start)
+        if answered.count(0) > 1:
+            return Answered(Scored(rows, None, {0: "500: out of memory"}))
+        return ok(rows)
+
+    options = RunOptions(patience_s=0.3)
+    run, _ = run_of(breaks, chunk_rows=1, concurrency=1, options=options)
+    scored = list(run)
+    assert sorted(numbers(scored)) == list(range(49))
+    assert sum(chunk.failed for chunk in scored) == 0
+    assert run.stopped.endswith("a row that was predicted before fails: 500: out of memory")
+
+
+def test_a_busy_server_is_no_fault_of_a_row_before_the_patience_is_over() -> None:
+    """Ten refusals in a moment are not enough, though another row is answered between them."""
+    refused: list[int] = []
+
+    def busy(rows: Rows) -> Answered:
+        if rows.start == 49 and len(refused) < 10:
+            refused.append(49)
+            raise NotReadyError("503", status=503)
+        return ok(rows)
+
+    run, _ = run_of(busy, chunk_rows=1, concurrency=1)
+    assert predictions(list(in_order(iter(run)))) == [2 * n for n in range(50)]
+    assert len(refused) == 10
+
+
+def test_cancelling_while_a_row_waits_for_its_witness_leaves_it_to_the_next_run() -> None:
+    """The row is neither lost nor failed, and the witness is told to nobody."""
+    cancel = threading.Event()
+
+    def cancels(rows: Rows) -> Answered:
+        if rows.start == 49:
+            cancel.set()
+            raise ConnectionLostError("cut")
+        return ok(rows)
+
+    run, _ = run_of(cancels, chunk_rows=1, concurrency=1, cancel=cancel)
+    assert numbers(list(run)) == list(range(49))
+    assert run.stopped == "cancelled"
+    assert [(rows.start, rows.stop) for rows in run.left] == [(49, 50)]
 
 
 def test_a_model_that_refuses_everything_is_not_asked_a_million_times() -> None:
@@ -342,7 +514,7 @@ def test_a_source_that_breaks_off_loses_nothing_before_it() -> None:
     scored: list[Scored] = []
     with pytest.raises(InputError, match="line 12"):
         scored.extend(run)
-    assert numbers(scored) == list(range(10))
+    assert sorted(numbers(scored)) == list(range(10))
 
 
 def test_a_bug_in_a_step_is_not_swallowed() -> None:

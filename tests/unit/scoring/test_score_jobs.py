@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import responses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -247,6 +248,103 @@ def test_a_model_that_goes_away_leaves_a_job_that_can_go_on(
         write_results(job, tmp_path / "out.csv")
     assert (second.ok, second.is_complete) == (60, True)
     assert (tmp_path / "out.csv").read_bytes() == whole(table)
+
+
+POISON = 777.0
+
+
+def dies_of_poison(_: int, rows: list[float]) -> Exception | None:
+    """The server closes the connection on that number, and is there for all others."""
+    return requests.exceptions.ChunkedEncodingError("cut") if POISON in rows else None
+
+
+@pytest.mark.parametrize("bad", [{59}, {0}, {58, 59}, {3, 30, 59}])
+def test_rows_that_get_no_answer_fail_and_the_job_comes_to_its_end(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path, bad: set[int]
+) -> None:
+    """Whether it was resumed with nothing else left, or not: the same bytes."""
+    lines = [f"{at:03d},{777 if at in bad else at % 3}" for at in range(60)]
+    table.write_text("\n".join(["id,x", *lines, ""]))
+    model = serve(mock, ScriptedModel(dies_of_poison))
+    wishes = Wishes()
+
+    def enough(progress: Progress) -> None:
+        if progress.ok == 60 - len(bad) or progress.failed:
+            wishes.cancel.set()
+
+    with begun(tmp_path / "job", table, options()) as job:
+        first = run_job(job, open_model(), table, options(), wishes=wishes, on_progress=enough)
+        assert not first.is_complete
+    model.sent.clear()
+    with opened(tmp_path / "job", table, options()) as job:
+        second = run_job(job, open_model(), table, options())
+        write_results(job, tmp_path / "out.csv")
+    assert (second.ok, second.failed, second.stopped) == (60 - len(bad), len(bad), "")
+    assert (tmp_path / "out.csv").read_bytes() == whole(table)
+    rows = (tmp_path / "out.csv").read_text().splitlines()[1:]
+    told = "no answer to this row, while others were answered: "
+    assert {at for at, row in enumerate(rows) if told in row} == bad
+
+
+def test_a_server_that_is_gone_fails_no_row_on_a_resume(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """Though it answered before, and what is left are single rows."""
+    table.write_text(TABLE.replace("059,2", "059,777"))
+    is_gone = False
+
+    def gone(number: int, rows: list[float]) -> Exception | None:
+        return (
+            requests.exceptions.ChunkedEncodingError("cut")
+            if is_gone
+            else dies_of_poison(number, rows)
+        )
+
+    serve(mock, ScriptedModel(gone))
+    wishes = Wishes()
+
+    def enough(progress: Progress) -> None:
+        if progress.ok == 59:
+            wishes.cancel.set()
+
+    how = options(chunk_rows=1)
+    with begun(tmp_path / "job", table, how) as job:
+        run_job(job, open_model(), table, how, wishes=wishes, on_progress=enough)
+    is_gone = True
+    with opened(tmp_path / "job", table, how) as job:
+        second = run_job(job, open_model(), table, how)
+        assert (second.ok, second.failed, job.state) == (59, 0, "stopped")
+    is_gone = False
+    with opened(tmp_path / "job", table, how) as job:
+        third = run_job(job, open_model(), table, how)
+        # What failed is tried again with the same witness.
+        again = retry_failed(job, open_model(), how)
+    assert (third.ok, third.failed, third.is_complete) == (59, 1, True)
+    assert (again.ok, again.failed, again.stopped) == (59, 1, "")
+
+
+def test_the_failures_of_the_runs_before_count(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """Resuming does not allow as many anew; a retry takes all of them up again."""
+    table.write_text(TABLE.replace(",2", ",666"))
+    model = serve(mock, ScriptedModel())
+    how = options(chunk_rows=6, concurrency=1, max_failures=3)
+    with begun(tmp_path / "job", table, how) as job:
+        first = run_job(job, open_model(), table, how)
+        assert (first.failed, first.stopped) == (4, "4 rows failed, and 3 were allowed")
+    model.sent.clear()
+    with opened(tmp_path / "job", table, how) as job:
+        second = run_job(job, open_model(), table, how)
+        assert (second.failed, second.stopped) == (4, "4 rows failed, and 3 were allowed")
+        assert model.sent == []
+        five = dataclasses.replace(how, max_failures=5)
+        third = run_job(job, open_model(), table, five)
+        assert (third.failed, third.stopped) == (6, "6 rows failed, and 5 were allowed")
+        model.sent.clear()
+        again = retry_failed(job, open_model(), dataclasses.replace(how, max_failures=6))
+    assert (again.failed, again.stopped) == (6, "")
+    assert sum(map(len, model.sent)) >= 6
 
 
 def test_another_version_of_the_model_does_not_go_on_with_a_job(

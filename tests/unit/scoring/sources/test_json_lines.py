@@ -148,3 +148,67 @@ def test_any_bytes_are_rows_or_a_refusal(soup: bytes) -> None:
     except InputError:
         return
     assert len(cells) == len(problems)
+
+
+pieces = st.sampled_from(
+    [
+        *[
+            '"a"',
+            '"b"',
+            '"é"',
+            '"\\"',
+            '"\\\\"',
+            '"null"',
+            '"1"',
+            '""',
+            '"\t"',
+            '"\x7f\u2028"',
+            "1.0",
+        ],
+        *["9007199254740993", "-0", "01", "1e5", "1.", "-1E-400", "NaN", "null", "true", "[1.50]"],
+        *["{", "}", ":", ",", " ", "\t", "\r", "\v", "\n", "\x85", "\xa0"],
+    ]
+)
+values = st.sampled_from(
+    ['"x"', '"é\x85"', '"null"', '""', "null", "true", "1", "1.0", "-0.50e+7", str(2**70)]
+)
+odd_lines = st.lists(pieces, max_size=9).map("".join)
+plain_lines = st.builds(
+    "{{{2}{3}:{0},{2}{4}:{2}{1}{2}}}{5}".format,
+    *[values, values, st.sampled_from(["", " ", "\t "])],
+    *[st.sampled_from(['"a"'] * 5 + ['"b"']), st.sampled_from(['"b"'] * 5 + ['"c"'])],
+    st.sampled_from(["", "\r", " \v"]),
+)
+
+
+def rows_or_refusal(data: bytes, block_bytes: int) -> object:
+    limits = within(cell_characters=20)
+    try:
+        return rows_of(data, block_bytes=block_bytes, format="json-lines", limits=limits)
+    except InputError as error:
+        return str(error)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    lines=st.lists(st.one_of(plain_lines, plain_lines, plain_lines, odd_lines), max_size=6),
+    block_bytes=st.integers(20, 200),
+)
+def test_the_short_way_through_plain_lines_finds_what_the_long_one_does(
+    lines: list[str], block_bytes: int
+) -> None:
+    """Of any lines, however they are cut: the same cells, problems and refusals."""
+    data = "\n".join(['{"a": 1, "b": "x"}', *lines]).encode()
+    found = rows_or_refusal(data, block_bytes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JsonLinesSource, "_plain_cells", lambda *_: None)
+        assert rows_or_refusal(data, block_bytes) == found
+
+
+def test_plain_lines_go_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact numbers, texts that look like something else, and nothing for null."""
+    monkeypatch.setattr(JsonLinesSource, "_read_rows", None)
+    data = '{"a": 1.0, "é": "null"}\n{ "a" : 18446744073709551617 ,"é":null}\r\n'.encode()
+    data += '{"a": true, "é": "007 ü"}'.encode()
+    cells, _ = rows_of(data)
+    assert cells == [("1.0", "null"), ("18446744073709551617", ""), ("true", "007 ü")]
