@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _place(given: object) -> object:
+    """A URL stays text: as a path it would lose a slash."""
+    return Path(given) if isinstance(given, str) and "://" not in given else given
 
 
 class Settings(BaseSettings):
@@ -19,8 +25,16 @@ class Settings(BaseSettings):
     refresh_s: float = Field(
         default=5.0, gt=0.5, description="Seconds between two looks at the health of the models."
     )
-    jobs_folder: Path | None = Field(
-        default=None, description="Where batch jobs are kept; the user's data folder by default."
+    jobs_folder: Annotated[Path | str | None, BeforeValidator(_place)] = Field(
+        default=None,
+        description="Where batch jobs are kept, a folder or a URL such as s3://bucket/prefix; the "
+        "user's data folder by default.",
+    )
+    jobs_taken_over_s: float = Field(
+        default=120.0,
+        ge=2.0,
+        description="Seconds of silence after which another process takes up the jobs of one, where "
+        "they are kept behind a URL.",
     )
     jobs_at_once: int = Field(
         default=2, ge=1, le=64, description="Batch jobs that run at a time; the others wait."

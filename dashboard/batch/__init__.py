@@ -32,7 +32,9 @@ def _asked(model: Chosen) -> JobView | None:
     """The job that the address names, if it is one of this model."""
     asked = steps.asked_job()
     view = gateway.jobs().get(asked, steps.owner())
-    if asked and view is None:
+    if asked and view is None and gateway.jobs().problem():
+        steps.tell_problem()
+    elif asked and view is None:
         st.info("The dashboard knows no job of this link (any more). Score the table again.")
     return view if view is not None and view.model_name == model.name else None
 
@@ -48,7 +50,8 @@ def _over(signature: Signature, view: JobView) -> None:
 
 def _prepare(model: Chosen, signature: Signature) -> None:
     """The steps until the run; each is drawn once the one before has nothing open."""
-    made = steps.preparation(model.name)
+    made = steps.preparation(model.name) or choosing.kept(model, signature)
+    steps.upload_in_address(made)
     if made is None:
         choosing.draw(model, signature)
         listing.draw(model.catalog)

@@ -46,6 +46,15 @@ def draw(model: Chosen, signature: Signature) -> None:
     _needs(model, signature)
 
 
+def kept(model: Chosen, signature: Signature) -> Preparation | None:
+    """What was uploaded before this window was loaded anew, or another replica answered it."""
+    upload = steps.kept_upload()
+    if upload is not None:
+        with st.spinner(f"Reading {literal(upload.name)}"):
+            _take(model, signature, upload)
+    return steps.preparation(model.name)
+
+
 def _upload(model: Chosen, signature: Signature) -> None:
     name = f"table.{model.name}"
     file = st.file_uploader(
@@ -53,7 +62,7 @@ def _upload(model: Chosen, signature: Signature) -> None:
         key=widget_key(name),
         max_upload_size=settings().largest_upload_mb,
         help="Delimiter, encoding and decimal sign are found out; .gz and .zst are unpacked. "
-        "The file is kept on the disk of this dashboard for as long as its results.",
+        "The file is kept with the jobs of this dashboard for as long as its results.",
     )
     if file is None:
         return

@@ -30,6 +30,7 @@ def draw(catalog: Catalog) -> None:
     """The list, the newest first; it refreshes by itself."""
     with views.explained():
         mine = gateway.jobs().mine(steps.owner())
+        steps.tell_problem()
         if not mine:
             return
         st.subheader("Jobs")

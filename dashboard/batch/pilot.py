@@ -65,6 +65,7 @@ def _start(model: Chosen, draft: Draft, options: ScoreOptions) -> None:
         gateway.open_model(model.name), model.name, draft.source, options, steps.owner()
     )
     steps.drop(model.name, is_used=True)
+    steps.upload_in_address(None)
     steps.job_in_address(job)
     st.rerun()
 

@@ -23,6 +23,7 @@ def draw(job_id: str, *, is_sensitive: bool) -> None:
         if view is None or view.is_over:
             st.rerun()
         _progress(view)
+        steps.tell_problem()
         _buttons(view)
         st.caption("You may close this page: the job goes on, and is in the list when you return.")
         _errors(view, is_sensitive=is_sensitive)
@@ -34,6 +35,8 @@ def _progress(view: JobView) -> None:
     share = done / view.rows_total if view.rows_total else 0.0
     words = f"{_state(view)} · {_counted(view, done)}{_place(view)}"
     st.progress(min(share, 1.0), text=literal(words))
+    if view.reason:
+        st.caption(literal(f"{view.reason[0].upper()}{view.reason[1:]}."))
     facts = _facts(view, now)
     if facts:
         st.markdown(" · ".join(facts))
@@ -44,7 +47,8 @@ def _state(view: JobView) -> str:
         return f"Waits for {view.ahead} other job{'s' if view.ahead > 1 else ''}"
     if view.progress is not None and view.progress.is_waiting and view.state == "running":
         return "Waits for the model, which does not answer"
-    words = {"waiting": "Waits for its turn", "paused": "Paused"}
+    turn = "Waits" if view.reason else "Waits for its turn"
+    words = {"waiting": turn, "paused": "Paused"}
     again = "Once more: the rows that failed" if view.is_retry else "Running"
     return words.get(view.state, again if view.is_here else "Running elsewhere")
 

@@ -9,12 +9,12 @@ import streamlit as st
 
 from dashboard import gateway
 from dashboard.batch.draft import Preparation
-from dashboard.jobs import JobView
+from dashboard.jobs import JobView, Spooled
 from dashboard.state import session
 from dashboard.views import literal
 from kserve_client.errors import KServeClientError
 
-JOB = "job"
+JOB, UPLOAD = "job", "upload"
 State = Literal["done", "attention", "busy"]
 _ICONS = {
     "done": ":material/check_circle:",
@@ -67,6 +67,36 @@ def drop(model: str, *, is_used: bool = False) -> None:
         before.draft.forget_look()
     if not is_used:
         gateway.discard(before.source)
+
+
+def tell_problem() -> None:
+    """Say why the jobs can't be read at the moment, if they can't."""
+    problem = gateway.jobs().problem()
+    if problem:
+        st.warning(
+            literal(
+                f"{problem[0].upper()}{problem[1:]}. What is shown may be old; this page tries "
+                "again by itself."
+            ),
+            icon=":material/cloud_off:",
+        )
+
+
+def upload_in_address(made: Preparation | None) -> None:
+    """Let the address lead to the upload in preparation, so that another session can go on."""
+    if made is not None and isinstance(made.source, Spooled):
+        st.query_params[UPLOAD] = made.source.id
+    else:
+        st.query_params.pop(UPLOAD, None)
+
+
+def kept_upload() -> Spooled | None:
+    """The upload that the address names, unless this session prepares it already."""
+    asked = st.query_params.get(UPLOAD)
+    sources = [draft.source for draft in session().drafts.values()]
+    if not asked or any(isinstance(one, Spooled) and one.id == asked for one in sources):
+        return None
+    return gateway.jobs().spooled(asked, owner())
 
 
 def asked_job() -> str | None:

@@ -7,7 +7,17 @@ from dashboard.jobs.view import (
     NamedSource,
     Spooled,
     State,
+    StorageTroubleError,
     UnknownJobError,
 )
 
-__all__ = ["OVER", "JobView", "Jobs", "NamedSource", "Spooled", "State", "UnknownJobError"]
+__all__ = [
+    "OVER",
+    "JobView",
+    "Jobs",
+    "NamedSource",
+    "Spooled",
+    "State",
+    "StorageTroubleError",
+    "UnknownJobError",
+]

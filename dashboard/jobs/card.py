@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dashboard.jobs.folder import put
 from dashboard.jobs.view import State, Where
 from kserve_client.scoring import ScoreOptions
 from kserve_client.scoring.job import Counts, Figures
 from kserve_client.scoring.job import Options as JobOptions
+from kserve_client.scoring.job.store import Store
 
-FILE = "card.json"
+END = ".json"
 Task = Literal["score", "retry"]
 
 
@@ -28,7 +27,8 @@ class Card(BaseModel):
 
     `source` is the name of a table that the settings offer, `file` the name of an upload in the
     folder of the job; one of the two is "". `task` is what is done, or was done last; `where` is None
-    until that is chosen.
+    until that is chosen. `failures` are the last rows that failed, by number from 1, with why.
+    `is_left` says that the process that had it came to its end and let go of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -50,6 +50,8 @@ class Card(BaseModel):
     counts: Counts = Counts()
     rows_total: int | None = None
     figures: Figures = Figures()
+    failures: tuple[tuple[int, str], ...] = ()
+    is_left: bool = False
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
     finished: datetime | None = None
 
@@ -63,27 +65,31 @@ class Card(BaseModel):
         kept = ScoreOptions().like(self.options)
         return dataclasses.replace(kept, max_failures=self.max_failures, patience_s=self.patience_s)
 
-    def write(self, folder: Path) -> None:
-        """Keep it in the folder of the job."""
-        put(folder / FILE, self.model_dump_json(indent=2).encode() + b"\n")
+    def to_bytes(self) -> bytes:
+        """The file: JSON that people can read."""
+        return self.model_dump_json(indent=2).encode() + b"\n"
+
+    def write(self, cards: Store) -> None:
+        """Keep it among the cards."""
+        cards.put(self.id + END, self.to_bytes())
 
 
-def read(folder: Path) -> Card:
-    """The card in the folder of a job; one that says "damaged" when it can't be read.
+def read(cards: Store, job_id: str) -> Card:
+    """The card of a job. Raises FileNotFoundError when there is none."""
+    return parsed(job_id, cards.read(job_id + END))
 
-    Raises FileNotFoundError when there is none.
-    """
-    data = (folder / FILE).read_bytes()
+
+def parsed(job_id: str, data: bytes, changed_s: float = 0.0) -> Card:
+    """The card that a file holds; one that says "damaged" when it can't be read."""
     try:
         return Card.model_validate_json(data)
     except ValidationError:
-        made = datetime.fromtimestamp((folder / FILE).stat().st_mtime, UTC)
         return Card(
-            id=folder.name,
+            id=job_id,
             owner="",
             model_name="",
             input_name="",
             state="damaged",
-            reason=f"{FILE} can't be read, or a newer version of the dashboard wrote it",
-            created=made,
+            reason="its card can't be read, or a newer version of the dashboard wrote it",
+            created=datetime.fromtimestamp(changed_s, UTC),
         )

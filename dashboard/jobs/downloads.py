@@ -1,4 +1,4 @@
-"""Results as files: each form written once, beside the job."""
+"""Results as files of this machine: each form written once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 
-from dashboard.jobs.folder import PRIVATE_FILE, PRIVATE_FOLDER
+from dashboard.jobs.root import PRIVATE_FILE, PRIVATE_FOLDER
 from kserve_client.scoring import WriteOptions, write_results
 from kserve_client.scoring.job import SavedJob
 from kserve_client.scoring.sinks import opened

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from dashboard.jobs import card as cards
-from dashboard.jobs.card import Card
-from dashboard.jobs.folder import Folder
+from dashboard.jobs.card import END, Card
+from dashboard.jobs.root import Root
 from dashboard.jobs.view import OVER
-from kserve_client.errors import ConfigurationError
-from kserve_client.scoring.job.lock import FileLock
-from kserve_client.scoring.job.store import LocalStore
+from kserve_client.errors import ConfigurationError, InputError
+from kserve_client.scoring.job import check_job_id
 
 # What a process that broke off while it began a job left.
 _BROKEN_OFF_S = 24 * 3600.0
@@ -33,27 +29,51 @@ def obsolete(all_cards: Iterable[Card], kept: int, kept_days: float) -> Iterator
                 yield card
 
 
-def remove(folder: Path) -> bool:
+def remove(root: Root, job_id: str) -> bool:
     """Remove a job with all that lies beside it; False while a process has it."""
     try:
-        held = FileLock(LocalStore(folder))
+        held = root.hold(job_id)
     except FileNotFoundError:
+        root.cards.remove(job_id + END)
         return True
     except ConfigurationError:
         return False
     try:
         # Without its card a job is gone, though a removal that breaks off leaves files.
-        (folder / cards.FILE).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        root.cards.remove(job_id + END)
+        root.remove(job_id)
     finally:
         held.release()
     return True
 
 
-def remove_broken(folder: Folder) -> None:
-    """Remove what is no job, and none that is just being begun."""
-    for path in folder.jobs.iterdir():
-        with contextlib.suppress(OSError):
-            is_old = time.time() - path.stat().st_mtime > _BROKEN_OFF_S
-            if is_old and path.is_dir() and not (path / cards.FILE).exists():
-                remove(path)
+def remove_unused(root: Root, job_id: str) -> None:
+    """Remove files that no job has; those that a job has, or is about to have, stay."""
+    try:
+        held = root.hold(job_id)
+    except (FileNotFoundError, ConfigurationError):
+        return
+    try:
+        if not root.cards.read_all([job_id + END]):
+            root.remove(job_id)
+    finally:
+        held.release()
+
+
+def remove_broken(root: Root) -> None:
+    """Remove what is no job and no upload, and none that is just being begun."""
+    stores = (root.cards, root.uploads)
+    known = {name.removesuffix(END) for store in stores for name in store.sizes("")}
+    for job_id in filter(is_id, root.ids()):
+        if job_id not in known:
+            with contextlib.suppress(OSError):
+                if time.time() - root.changed_s(job_id) > _BROKEN_OFF_S:
+                    remove_unused(root, job_id)
+
+
+def is_id(name: str) -> bool:
+    """Whether it may be a job: what somebody laid beside them has another name."""
+    try:
+        return check_job_id(name) == name
+    except InputError:
+        return False

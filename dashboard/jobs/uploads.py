@@ -1,63 +1,76 @@
-"""Uploads on the disk that no job has taken yet."""
+"""Uploads that no job has taken yet. Each lies where its job will be, and has the id of it."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import orjson
 
-from dashboard.jobs.folder import PRIVATE_FOLDER, Folder, open_private, put
-from dashboard.jobs.view import Spooled
-from kserve_client.errors import ConfigurationError, InputError
+from dashboard.jobs import keeping
+from dashboard.jobs.card import END
+from dashboard.jobs.folder import open_private
+from dashboard.jobs.keeping import is_id
+from dashboard.jobs.root import Root
+from dashboard.jobs.view import Spooled, StorageTroubleError, UploadGoneError
+from kserve_client.errors import InputError
 from kserve_client.scoring.job import new_job_id
 
 PIECE_BYTES = 1 << 20
 MEGABYTE = 1 << 20
 KEPT_S = 24 * 3600.0
-_ABOUT = "about.json"
-_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # What of a file's name says how to read it; the rest is not kept in a name.
 _SUFFIXES = re.compile(
     r"(\.(csv|tsv|txt|jsonl|ndjson|json|parquet|pq|arrow|feather))?(\.(gz|zst))?$", re.IGNORECASE
 )
 
 
-class Uploads:
-    """Uploads, each in a folder of its own with its name and owner."""
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is kept of an upload: `name` is its owner's, `file` ours."""
 
-    def __init__(self, folder: Folder, largest_mb: int) -> None:
-        self._root = folder.uploads
+    name: str
+    owner: str
+    file: str
+    size_bytes: int
+
+
+class Uploads:
+    """Uploads with their names and owners."""
+
+    def __init__(self, root: Root, largest_mb: int) -> None:
+        self._root = root
         self._largest_mb = largest_mb
 
     def spool(self, stream: IO[bytes], name: str, owner: str) -> Spooled:
-        """Copy an upload to the disk in pieces.
+        """Copy an upload to the disk in pieces, and from there to where the jobs lie.
 
-        Raises InputError when it is too large, ConfigurationError when the disk says no.
+        Raises InputError when it is too large, StorageTroubleError when it can't be kept.
         """
-        self.sweep()
         upload_id = new_job_id()
-        folder = self._root / upload_id
-        path = folder / f"table{_SUFFIXES.search(name)[0].lower()}"  # type: ignore[index]
+        file = f"table{_SUFFIXES.search(name)[0].lower()}"  # type: ignore[index]
         try:
-            folder.mkdir(mode=PRIVATE_FOLDER)
-            size = self._copy(stream, path, name)
-            put(folder / _ABOUT, orjson.dumps({"name": name, "owner": owner}))
+            self._root.check()
+            self.sweep()
+            path = self._root.near(upload_id) / file
+            about = _About(name, owner, file, self._copied(stream, path, name))
+            self._root.keep(upload_id, file)
+            self._root.uploads.put(upload_id + END, orjson.dumps(about))
         except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise ConfigurationError(
-                f"the upload could not be kept: {error.strerror or error}"
-            ) from error
+            self._remove(upload_id)
+            raise StorageTroubleError(
+                f"the upload could not be kept in {self._root.where}: {self._root.words(error)}"
+            ) from None
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            self._remove(upload_id)
             raise
-        return Spooled(upload_id, path, name, size, owner)
+        return Spooled(upload_id, path, name, about.size_bytes, owner)
 
-    def _copy(self, stream: IO[bytes], path: Path, name: str) -> int:
+    def _copied(self, stream: IO[bytes], path: Path, name: str) -> int:
         size = 0
         with open_private(path) as file:
             while piece := stream.read(PIECE_BYTES):
@@ -71,48 +84,56 @@ class Uploads:
         return size
 
     def get(self, upload_id: str, owner: str) -> Spooled | None:
-        """An upload that is still there; None when it is gone, or somebody else's."""
-        if not _ID.fullmatch(upload_id):
-            return None
-        folder = self._root / upload_id
-        try:
-            about = orjson.loads((folder / _ABOUT).read_bytes())
-            path = next(folder.glob("table*"))
-            size = path.stat().st_size
-        except (OSError, ValueError, StopIteration):
-            return None
-        if about["owner"] != owner:
-            return None
-        return Spooled(upload_id, path, about["name"], size, owner)
+        """An upload that is still there; None when it is gone, or somebody else's.
 
-    def take(self, spooled: Spooled, folder: Path) -> str:
-        """Move an upload into the folder of a job; return the name of its file there.
+        Its file is on this machine afterwards, whichever replica took it. Raises OSError.
+        """
+        about = self._about(upload_id, owner)
+        if about is None:
+            return None
+        try:
+            path = self._root.fetched(upload_id, about.file)
+        except FileNotFoundError:
+            return None
+        return Spooled(upload_id, path, about.name, about.size_bytes, owner)
+
+    def file_of(self, spooled: Spooled) -> str:
+        """The name of its file, for the job that takes it.
 
         Raises InputError when it is gone, as when the job was begun in another window.
         """
-        found = self.get(spooled.id, spooled.owner)
-        if found is None or not _is_moved(found.path, folder / found.path.name):
-            raise InputError("the upload is not there any more; choose the file again")
-        shutil.rmtree(found.path.parent, ignore_errors=True)
-        return found.path.name
+        about = self._about(spooled.id, spooled.owner)
+        if about is None:
+            raise UploadGoneError
+        return about.file
+
+    def taken(self, spooled: Spooled) -> None:
+        """Its job has it from now on."""
+        self._root.uploads.remove(spooled.id + END)
 
     def discard(self, spooled: Spooled) -> None:
-        """Remove an upload, if it is there."""
-        if self.get(spooled.id, spooled.owner) is not None:
-            shutil.rmtree(self._root / spooled.id, ignore_errors=True)
+        """Remove an upload, if it is there and no job has it."""
+        if self._about(spooled.id, spooled.owner) is not None:
+            self._remove(spooled.id)
 
     def sweep(self) -> None:
-        """Remove uploads that lie since a day, whole or broken off."""
-        for folder in self._root.iterdir():
-            with contextlib.suppress(OSError):
-                if time.time() - folder.stat().st_mtime > KEPT_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+        """Remove uploads that lie since a day."""
+        for name, mark in self._root.uploads.marks("").items():
+            upload_id = name.removesuffix(END)
+            if is_id(upload_id) and time.time() - (mark.changed_s or time.time()) > KEPT_S:
+                self._remove(upload_id)
 
+    def _about(self, upload_id: str, owner: str) -> _About | None:
+        if not is_id(upload_id):
+            return None
+        try:
+            about = _About(**orjson.loads(self._root.uploads.read(upload_id + END)))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        return about if about.owner == owner else None
 
-def _is_moved(path: Path, target: Path) -> bool:
-    """Move a file; False when somebody else did."""
-    try:
-        path.rename(target)
-    except FileNotFoundError:
-        return False
-    return True
+    def _remove(self, upload_id: str) -> None:
+        """Remove it, unless a job has it; what can't be removed now is swept a day later."""
+        with contextlib.suppress(OSError):
+            keeping.remove_unused(self._root, upload_id)
+            self._root.uploads.remove(upload_id + END)

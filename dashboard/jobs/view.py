@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from kserve_client.errors import InputError
+from kserve_client.errors import InputError, KServeClientError
 from kserve_client.scoring.job import Counts, Figures
 from kserve_client.scoring.progress import Progress
 
@@ -26,9 +26,23 @@ class UnknownJobError(InputError):
         super().__init__("there is no such job (any more); score the table again")
 
 
+class StorageTroubleError(KServeClientError):
+    """What the jobs lie in can't be read or written, now or at all: the message says why."""
+
+
+class UploadGoneError(InputError):
+    """An upload was discarded, or a job has it by now."""
+
+    def __init__(self) -> None:
+        super().__init__("the upload is not there any more; choose the file again")
+
+
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """An upload on the disk. `name` is what its owner calls it; nothing on the disk is named so."""
+    """An upload. `name` is what its owner calls it; nothing that is kept is named so.
+
+    `path` is a file of this machine.
+    """
 
     id: str
     path: Path

@@ -10,16 +10,13 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import get_args
 
-import orjson
-
 from dashboard.jobs.card import Card
-from dashboard.jobs.folder import put
 from dashboard.jobs.places import Places
+from dashboard.jobs.root import Root
 from dashboard.jobs.view import RECENT_ERRORS, State, Where
-from kserve_client.errors import KServeClientError
+from kserve_client.errors import ConfigurationError, KServeClientError
 from kserve_client.model import Model
 from kserve_client.scoring import (
     ScoreOptions,
@@ -30,15 +27,23 @@ from kserve_client.scoring import (
     run_job,
     score_on_dask,
 )
-from kserve_client.scoring.job import Counts, Facts, Job, ModelFacts, WrittenPart, deciding
-from kserve_client.scoring.job.lock import FileLock
+from kserve_client.scoring.job import (
+    Counts,
+    Facts,
+    Job,
+    ModelFacts,
+    WrittenPart,
+    deciding,
+    has_job,
+)
+from kserve_client.scoring.job.lock import Lock
 from kserve_client.scoring.progress import Progress, Summary
 from kserve_client.scoring.rows import Scored
 from kserve_client.scoring.sources import Location
 
-JOB, ERRORS_FILE = "job", "errors.json"
 # Other processes learn from the card how far a job is.
 NOTED_EVERY_S = 5.0
+AWAY = "did not answer"
 FAULT = "a fault of the dashboard, which its log describes"
 ALL: frozenset[State] = frozenset(get_args(State))
 ACTIVE: frozenset[State] = frozenset({"waiting", "running"})
@@ -59,6 +64,7 @@ class Means:
     source: Callable[[], Location]
     options: Callable[[], ScoreOptions]
     note: Callable[[Card], Card]
+    let_go: Callable[[str], None]
     ended: Callable[[Work], None]
     places: Places
 
@@ -94,12 +100,11 @@ class WatchedJob(Job):
 class Work:
     """One job of this process, from its place in the line to its end. `held` is its lock."""
 
-    def __init__(self, card: Card, folder: Path, held: FileLock, means: Means) -> None:
+    def __init__(self, card: Card, root: Root, held: Lock, means: Means) -> None:
         self.card = card
-        self.folder = folder
         self.progress: Progress | None = None
-        self.failures: RecentErrors = deque(read_errors(folder), maxlen=RECENT_ERRORS)
-        self._held, self._means = held, means
+        self.failures: RecentErrors = deque(card.failures, maxlen=RECENT_ERRORS)
+        self._root, self._held, self._means = root, held, means
         self._wishes = Wishes()
         self._ending = threading.Event()
         self._noting = threading.Lock()
@@ -136,20 +141,24 @@ class Work:
         return list(self.failures)
 
     def note(self, **changes: object) -> None:
-        """Change the card, here and on the disk."""
+        """Change the card, here and where it is kept.
+
+        Raises OSError, and ConfigurationError when another process has taken the job over.
+        """
         self._note(changes, ALL)
 
     def _note(self, changes: Mapping[str, object], only_in: frozenset[State]) -> None:
         """Change the card, if its state is one of these."""
         with self._noting:
             if self.card.state in only_in:
+                self._held.check()
                 self.card = self.card.model_copy(update=changes)
                 self._means.note(self.card)
 
     def go(self) -> None:
         """Run, or run on."""
         # What can't be written now is written later, or the run says why it can't be.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ConfigurationError):
             self._note({"state": "running", "reason": "", "finished": None}, ACTIVE)
         self._wishes.pause.clear()
         if self._thread is None:
@@ -183,15 +192,22 @@ class Work:
     def let_go(self) -> None:
         """Give the lock back."""
         self._held.release()
+        self._means.let_go(self.card.id)
+
+    def leave(self) -> None:
+        """Let go of it before it has begun, since the process ends."""
+        with contextlib.suppress(OSError, ConfigurationError):
+            self.note(is_left=True)
+        self.let_go()
 
     def _run(self) -> None:
         try:
             self._note_end(*self._outcome())
         except ProcessEnds:
-            with contextlib.suppress(OSError):
-                self._note_place()
-        except OSError as error:
-            # The card could not be written; the job is found as it was by the next process.
+            with contextlib.suppress(OSError, ConfigurationError):
+                self._note_place(is_left=True)
+        except (OSError, ConfigurationError) as error:
+            # The card could not be written, or is another's by now; who looks finds it as it was.
             log.warning("the end of job %s could not be noted: %s", self.card.id, error)
         finally:
             self.let_go()
@@ -203,13 +219,20 @@ class Work:
         except KServeClientError as error:
             return "stopped", " ".join(str(error).split())
         except OSError as error:
-            who = "the cluster or the disk" if self.card.where == "cluster" else "the disk"
-            return "stopped", f"{who} said no: {error.strerror or error}"
+            return self._refused(error)
         except Exception:  # a bug must end the job too, and stay visible in the log
             if self._ending.is_set():
                 raise ProcessEnds from None
             log.exception("job %s broke off", self.card.id)
             return "stopped", FAULT
+
+    def _refused(self, error: OSError) -> tuple[State, str]:
+        """What becomes of the job when it can't be written."""
+        if self._root.is_away(error):
+            return "waiting", f"goes on by itself: {self._root.where} {AWAY}"
+        who = "the disk" if not self._root.is_remote else self._root.where
+        who = f"the cluster or {who}" if self.card.where == "cluster" else who
+        return "stopped", f"{who} said no: {self._root.words(error)}"
 
     def _done(self) -> tuple[State, str]:
         model, options = self._means.model(), self._means.options()
@@ -247,7 +270,7 @@ class Work:
 
     def _retried(self, model: Model, options: ScoreOptions) -> tuple[State, str]:
         """Send what failed again: the cells are in the job, so its table may be gone by now."""
-        with WatchedJob.open(self.folder / JOB) as job:
+        with self._reopened() as job:
             job.check(_facts_now(job.manifest.facts, model))
             self.failures.clear()
             return self._settled(job, self._scored_again(job, model, options))
@@ -279,10 +302,16 @@ class Work:
         return where
 
     def _opened(self, facts: Facts) -> WatchedJob:
-        folder = self.folder / JOB
-        if (folder / "manifest.json").exists():
-            return WatchedJob.open(folder)
-        return WatchedJob.create(folder, facts, job_id=self.card.id)
+        directory, options = self._root.job(self.card.id), self._root.storage_options
+        if has_job(directory, storage_options=options):
+            return self._reopened()
+        return WatchedJob.create(
+            directory, facts, job_id=self.card.id, storage_options=options, held=self._held
+        )
+
+    def _reopened(self) -> WatchedJob:
+        directory, options = self._root.job(self.card.id), self._root.storage_options
+        return WatchedJob.open(directory, storage_options=options, held=self._held)
 
     def _hearing(self, job: WatchedJob) -> Callable[[Progress], None]:
         job.failures = self.failures
@@ -292,7 +321,8 @@ class Work:
             self.progress, self._whole = progress, job.counts
             if time.monotonic() - self._noted_s > NOTED_EVERY_S:
                 self._noted_s = time.monotonic()
-                self.note(counts=self.counts, rows_total=self.rows_total)
+                with contextlib.suppress(OSError):  # it is only for those who look
+                    self._note_place()
 
         return hear
 
@@ -313,22 +343,13 @@ class Work:
         return ("cancelled", "") if summary.cancelled else ("stopped", summary.stopped)
 
     def _note_end(self, state: State, reason: str) -> None:
-        self._note_place(state=state, reason=reason, finished=datetime.now(UTC))
+        finished = None if state == "waiting" else datetime.now(UTC)
+        self._note_place(state=state, reason=reason, finished=finished)
 
     def _note_place(self, **changes: object) -> None:
         """Note how far it is, with what changed."""
-        with contextlib.suppress(OSError):
-            put(self.folder / ERRORS_FILE, orjson.dumps(self.recent_errors()))
-        self.note(counts=self.counts, rows_total=self.rows_total, **changes)
-
-
-def read_errors(folder: Path) -> list[tuple[int, str]]:
-    """The last rows that failed, as the last run of a job noted them; [] when it did not."""
-    try:
-        found = orjson.loads((folder / ERRORS_FILE).read_bytes())
-        return [(int(row), str(why)) for row, why in found]
-    except (OSError, ValueError, TypeError):
-        return []
+        seen = {"counts": self.counts, "rows_total": self.rows_total}
+        self.note(**seen, failures=tuple(self.failures), **changes)
 
 
 def _facts_now(before: Facts, model: Model) -> Facts:

@@ -57,7 +57,7 @@ def model_of(server: V2Server, name: str = "double") -> Model:
     return Model(InferenceClient(server.url), name, signature=SIGNATURE)
 
 
-def jobs_in(folder: Path, **settings: Any) -> Jobs:
+def jobs_in(folder: Path | str, **settings: Any) -> Jobs:
     return Jobs(Settings(jobs_folder=folder, **settings))
 
 

@@ -13,8 +13,9 @@ from typing import NoReturn
 
 import pytest
 
-from dashboard.jobs import Jobs, UnknownJobError
+from dashboard.jobs import Jobs, StorageTroubleError, UnknownJobError
 from dashboard.jobs.card import Card
+from dashboard.jobs.shelf import Seen
 from dashboard.jobs.work import Work
 from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.model import Model
@@ -114,8 +115,8 @@ def test_a_run_is_seen_while_it_is_under_way(jobs: Jobs, server: V2Server, model
     assert jobs.recent_errors(job_id, ME) == [(14, "400: unlucky")]
     with jobs.results(job_id, ME) as saved:
         until(lambda: saved.counts.done >= 40)
-        (batch, *_) = saved.result_batches(0, 10)
-    assert batch.column(0).to_pylist() == [str(number) for number in range(10)]
+        (chunk, *_) = saved.scored(0, 10, is_partial=True)
+    assert chunk.rows.cells.column(0).to_pylist() == [str(number) for number in range(10)]
     with pytest.raises(InputError, match="the job is under way; wait until it is done, or cancel"):
         jobs.download(job_id, ME, WriteOptions())
     with pytest.raises(InputError, match="the job is under way; cancel it before you delete it"):
@@ -297,14 +298,20 @@ def test_a_bug_ends_the_job_and_is_logged(
 
 def test_options_hold_for_a_job_and_its_resumption(jobs: Jobs, server: V2Server) -> None:
     """Limit, chunk size and the most failures are those that were chosen, before and after a stop."""
-    options = ScoreOptions(chunk_rows=7, concurrency=1, limit=21, max_failures=0)
-    job_id = start(jobs, model_of(server), table(100, first=7), options)
-    view = until_state(jobs, job_id, "stopped")
-    assert view.reason == "1 rows failed, and 0 were allowed"
+    server.models["double"] = paused_by(doubled, 0.02)
+    options = ScoreOptions(chunk_rows=7, concurrency=1, limit=210, max_failures=0)
+    job_id = start(jobs, model_of(server), table(1000, first=20), options)
+    until_done(jobs, job_id, 7)
+    jobs.cancel(job_id, ME)
+    assert until_state(jobs, job_id, "cancelled").counts.done < 210
     jobs.resume(job_id, ME)
-    view = until_state(jobs, job_id, "finished")
-    assert (view.counts.total_rows, view.counts.failed) == (21, 1)
-    assert [len(one["inputs"][0]["data"]) for one in server.inferences][-1] == 7
+    assert until_state(jobs, job_id, "finished").counts.total_rows == 210
+    assert {len(one["inputs"][0]["data"]) for one in server.inferences} == {7}
+    unlucky = start(jobs, model_of(server), table(100), options)
+    for _ in range(2):
+        view = until_state(jobs, unlucky, "stopped")
+        assert view.reason == "1 rows failed, and 0 were allowed"
+        jobs.resume(unlucky, ME)
 
 
 def test_a_job_belongs_to_its_owner(jobs: Jobs, model: Model) -> None:
@@ -333,8 +340,8 @@ def test_a_deleted_job_leaves_nothing(jobs: Jobs, model: Model, tmp_path: Path) 
     jobs.delete(job_id, ME)
     assert jobs.get(job_id, ME) is None
     assert jobs.mine(ME) == []
-    assert list((tmp_path / "jobs").iterdir()) == []
-    assert list((tmp_path / "uploads").iterdir()) == []
+    for name in ("jobs", "cards", "uploads"):
+        assert list((tmp_path / name).iterdir()) == []
 
 
 def test_each_form_is_written_once(jobs: Jobs, model: Model) -> None:
@@ -516,7 +523,7 @@ def test_looking_for_jobs_goes_on_after_a_fault(
     new = jobs_in(tmp_path)
     find_all, faults = new._shelf.all, [ZeroDivisionError("a bug")]
 
-    def faulty() -> list[tuple[Card, bool]]:
+    def faulty() -> list[Seen]:
         if faults:
             raise faults.pop()
         return find_all()
@@ -537,26 +544,32 @@ def test_folders_that_are_no_jobs_are_left_alone(tmp_path: Path, model: Model, g
     gate.opened.set()
     copy = tmp_path / "jobs" / "a copy of a job"
     shutil.copytree(tmp_path / "jobs" / job_id, copy)
+    cards = tmp_path / "cards"
+    shutil.copy(cards / f"{job_id}.json", cards / "a copy of a card.json")
     new = jobs_in(tmp_path)
     new.recover(lambda _: model)
     until_state(new, job_id, "finished")
     assert [view.id for view in new.mine(ME)] == [job_id]
-    assert (copy / "card.json").exists()
+    assert (copy / "table.csv").exists()
+    assert (cards / "a copy of a card.json").exists()
     new.close()
 
 
 def test_a_full_disk_keeps_no_lock(
     tmp_path: Path, model: Model, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A waiting job whose end can't be noted is let go of: another process can have it."""
+    """A waiting job whose end can't be noted is let go of: another process can have it.
+
+    Who asked for it is told in words.
+    """
     jobs = jobs_in(tmp_path, jobs_at_once=1)
     start(jobs, model, table(30, first=20))
     waiting = start(jobs, model, table(30, first=20))
     with monkeypatch.context() as patched:
         patched.setattr(Card, "write", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(StorageTroubleError, match=r"can't be written: No space left on device"):
             jobs.cancel(waiting, ME)
-    assert not is_held(LocalStore(tmp_path / "jobs" / waiting))
+    assert not is_held(LocalStore(tmp_path / "jobs" / waiting / "job"))
     assert seen(jobs, waiting).reason == "waits for a process of the dashboard to take it up"
     gate.opened.set()
     jobs.close()
@@ -585,9 +598,7 @@ def test_a_changed_model_is_refused(tmp_path: Path, server: V2Server, gate: Gate
 def test_a_damaged_card_is_listed_and_can_be_deleted(tmp_path: Path) -> None:
     """Where nobody logs in, a job whose card can't be read is shown as that."""
     jobs = jobs_in(tmp_path)
-    folder = tmp_path / "jobs" / "AAAAAAAAAAAAAAAA"
-    folder.mkdir()
-    (folder / "card.json").write_text("{")
+    (tmp_path / "cards" / "AAAAAAAAAAAAAAAA.json").write_text("{")
     (view,) = jobs.mine("")
     assert (view.state, view.is_over, view.can_resume) == ("damaged", True, False)
     jobs.delete(view.id, "")

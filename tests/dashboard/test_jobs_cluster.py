@@ -21,6 +21,7 @@ from dashboard.jobs.places import Places
 from kserve_client.model import Model
 from kserve_client.scoring import DaskCluster, ReadOptions
 from kserve_client.scoring.job import InputFacts
+from kserve_client.scoring.job.store import LocalStore
 from scripts.processes import LOOPBACK, free_ports
 from tests import needs
 from tests.dashboard.batch_jobs import (
@@ -39,6 +40,7 @@ from tests.dashboard.batch_jobs import (
     until_done,
     until_state,
 )
+from tests.dashboard.storage import opened
 from tests.v2_server import Json, V2Server, tensor, v2_server
 
 if TYPE_CHECKING:
@@ -225,6 +227,22 @@ def test_a_large_job_has_the_same_result(
 
 
 @pytest.mark.usefixtures("small_tasks", "nothing_here")
+def test_a_large_job_behind_a_url_has_the_same_result(
+    scheduler: str, server: V2Server, model: Model
+) -> None:
+    """Its workers read the upload and write the parts where the jobs lie; no folder is shared."""
+    opened()
+    url = "shop://bucket/team"
+    jobs = jobs_in(url, dask_scheduler=scheduler, dask_from_mb=0)
+    job_id = start(jobs, model, table(ROWS, first=20))
+    view = until_state(jobs, job_id, "finished", "stopped")
+    assert (view.reason, view.where) == ("", "cluster")
+    assert result(jobs, job_id) == expected(ROWS, first=20)
+    assert rows_sent(server) == ROWS
+    jobs.close()
+
+
+@pytest.mark.usefixtures("small_tasks", "nothing_here")
 def test_a_job_on_the_cluster_is_cancelled_and_resumed(
     jobs: Jobs, server: V2Server, model: Model
 ) -> None:
@@ -272,7 +290,7 @@ def test_the_next_process_goes_on_with_the_cluster(
     job_id = start(jobs, model, table(ROWS, first=20))
     until_done(jobs, job_id, 50)
     jobs.close()
-    card = cards.read(tmp_path / "jobs" / job_id)
+    card = cards.read(LocalStore(tmp_path / "cards"), job_id)
     assert (card.state, card.where) == ("running", "cluster")
     server.models["double"] = doubled
     after = jobs_in(tmp_path, dask_scheduler=scheduler, dask_from_mb=1)

@@ -129,12 +129,11 @@ def test_a_job_outlives_its_processes(home: Home, server: V2Server, model: Model
     for end in (signal.SIGTERM, signal.SIGKILL):
         dashboard = home.begin()
         until(lambda: done(jobs, job_id) > counts[-1] + 50)
-        assert is_held(LocalStore(folder))
+        assert is_held(LocalStore(folder / "job"))
         dashboard.child.signal(end)
         dashboard.child.process.wait(30)
-        assert not is_held(LocalStore(folder))
         assert not is_held(LocalStore(folder / "job"))
-        assert cards.read(folder).state == "running"
+        assert cards.read(LocalStore(home.folder / "cards"), job_id).state == "running"
         assert "Traceback" not in dashboard.log
         counts.append(done(jobs, job_id))
 

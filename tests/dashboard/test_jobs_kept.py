@@ -19,6 +19,7 @@ from kserve_client.client import InferenceClient
 from kserve_client.errors import ConfigurationError
 from kserve_client.model import Model
 from kserve_client.scoring import ReadOptions, ScoreOptions, WriteOptions
+from kserve_client.scoring.job.store import LocalStore
 from tests.dashboard.batch_jobs import (
     ME,
     SIGNATURE,
@@ -29,6 +30,7 @@ from tests.dashboard.batch_jobs import (
     result,
     start,
     table,
+    until,
     until_done,
     until_state,
 )
@@ -84,7 +86,7 @@ def test_a_new_job_makes_the_oldest_go(tmp_path: Path, model: Model) -> None:
     until_state(jobs, second, "finished")
     third = start(jobs, model, table(3))
     until_state(jobs, third, "finished")
-    assert first not in [view.id for view in jobs.mine(ME)]
+    until(lambda: first not in [view.id for view in jobs.mine(ME)])
     assert not (tmp_path / "jobs" / first).exists()
     assert third in [view.id for view in jobs.mine(ME)]
     jobs.close()
@@ -99,10 +101,23 @@ def test_what_broke_off_before_it_was_a_job_goes_after_a_day(tmp_path: Path, mod
         then = time.time() - days * 24 * 3600
         os.utime(folder, (then, then))
     until_state(jobs, start(jobs, model, table(3)), "finished")
-    left = {path.name for path in (tmp_path / "jobs").iterdir()}
-    assert "young-young" in left
-    assert "old-old-old" not in left
+    until(lambda: not (tmp_path / "jobs" / "old-old-old").exists())
+    assert (tmp_path / "jobs" / "young-young").exists()
     jobs.close()
+
+
+def test_cards_in_the_folders_of_their_jobs_are_found(tmp_path: Path, model: Model) -> None:
+    """So they lay once; the job is in the list, with its rows."""
+    jobs = jobs_in(tmp_path)
+    job_id = start(jobs, model, table(3))
+    until_state(jobs, job_id, "finished")
+    wanted = result(jobs, job_id)
+    jobs.close()
+    (tmp_path / "cards" / f"{job_id}.json").rename(tmp_path / "jobs" / job_id / "card.json")
+    after = jobs_in(tmp_path)
+    assert [view.id for view in after.mine(ME)] == [job_id]
+    assert result(after, job_id) == wanted
+    after.close()
 
 
 def test_only_the_user_may_look(tmp_path: Path, server: V2Server) -> None:
@@ -115,9 +130,10 @@ def test_only_the_user_may_look(tmp_path: Path, server: V2Server) -> None:
     until_state(jobs, job_id, "cancelled")
     made = jobs.download(job_id, ME, WriteOptions())
     folder = tmp_path / "data" / "jobs" / job_id
-    for path in (tmp_path / "data", folder.parent, folder, tmp_path / "data" / "uploads"):
+    data = tmp_path / "data"
+    for path in (data, folder.parent, folder, data / "uploads", data / "cards"):
         assert oct(path.stat().st_mode & 0o777) == "0o700"
-    for path in (folder / "card.json", folder / "table.csv", folder / "errors.json", made):
+    for path in (data / "cards" / f"{job_id}.json", folder / "table.csv", made):
         assert oct(path.stat().st_mode & 0o777) == "0o600"
     jobs.close()
 
@@ -143,7 +159,7 @@ def test_the_card_says_what_is_needed_to_go_on(tmp_path: Path, model: Model) -> 
     jobs = jobs_in(tmp_path)
     job_id = start(jobs, model, table(3))
     until_state(jobs, job_id, "finished")
-    found = cards.read(tmp_path / "jobs" / job_id)
+    found = cards.read(LocalStore(tmp_path / "cards"), job_id)
     assert (found.model_name, found.file, found.source, found.owner) == (
         "double",
         "table.csv",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.jobs import Jobs, NamedSource, Spooled
-from kserve_client.errors import ConfigurationError, InputError
+from dashboard.jobs import Jobs, NamedSource, Spooled, StorageTroubleError
+from kserve_client.errors import InputError
 from kserve_client.model import Model
 from tests.dashboard.batch_jobs import (
     ME,
@@ -57,6 +57,11 @@ class Pieces(io.BytesIO):
         return found
 
 
+def assert_nothing_stays(folder: Path) -> None:
+    for name in ("jobs", "cards", "uploads"):
+        assert list((folder / name).iterdir()) == []
+
+
 # Uploads.
 
 
@@ -65,18 +70,19 @@ def test_an_upload_lies_on_the_disk_under_no_name_of_its_owner(jobs: Jobs, tmp_p
     spooled = upload(jobs, b"a\n1\n", "Patients of Dr. Jones.CSV.GZ")
     assert (spooled.name, spooled.size_bytes) == ("Patients of Dr. Jones.CSV.GZ", 4)
     assert spooled.path.read_bytes() == b"a\n1\n"
-    assert spooled.path.name == "table.csv.gz"
+    assert spooled.path == tmp_path / "data" / "jobs" / spooled.id / "table.csv.gz"
     assert jobs.spooled(spooled.id, ME) == spooled
     assert not [path for path in tmp_path.rglob("*") if "Jones" in path.name]
-    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in spooled.path.parent.iterdir()}
-    assert modes == {"table.csv.gz": "0o600", "about.json": "0o600"}
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in files}
+    assert modes == {"table.csv.gz": "0o600", f"{spooled.id}.json": "0o600"}
 
 
 @pytest.mark.parametrize("name", ["../../x.csv", "/etc/x.csv", "x.exe", "", ".csv", "a\0.csv"])
 def test_no_name_leads_out_of_the_folder(jobs: Jobs, tmp_path: Path, name: str) -> None:
     """Whatever a file is called, it lies in its own folder."""
     spooled = upload(jobs, b"a\n", name)
-    assert spooled.path.parent == tmp_path / "data" / "uploads" / spooled.id
+    assert spooled.path.parent == tmp_path / "data" / "jobs" / spooled.id
     assert spooled.path.name in ("table", "table.csv")
 
 
@@ -95,7 +101,7 @@ def test_an_upload_beyond_the_setting_is_refused(jobs: Jobs, tmp_path: Path) -> 
         InputError, match=r"x\.csv is larger than the 1 MB that the dashboard takes"
     ):
         upload(jobs, b"x" * 1_048_577, "x.csv")
-    assert list((tmp_path / "data" / "uploads").iterdir()) == []
+    assert_nothing_stays(tmp_path / "data")
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(jobs: Jobs, tmp_path: Path) -> None:
@@ -105,9 +111,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(jobs: Jobs, tmp_path: Path) ->
         def read(self, size: int | None = -1) -> bytes:
             raise ConnectionResetError(104, "Connection reset by peer")
 
-    with pytest.raises(ConfigurationError, match="could not be kept: Connection reset by peer"):
+    with pytest.raises(StorageTroubleError, match=r"not be kept in .*: Connection reset by peer"):
         jobs.spool(Broken(), "x.csv", ME)
-    assert list((tmp_path / "data" / "uploads").iterdir()) == []
+    assert_nothing_stays(tmp_path / "data")
 
 
 def test_an_upload_belongs_to_its_owner(jobs: Jobs, model: Model) -> None:
@@ -125,14 +131,15 @@ def test_an_upload_belongs_to_its_owner(jobs: Jobs, model: Model) -> None:
     assert jobs.spooled(spooled.id, ME) is None
 
 
-def test_an_upload_that_nobody_used_goes_after_a_day(jobs: Jobs) -> None:
+def test_an_upload_that_nobody_used_goes_after_a_day(jobs: Jobs, tmp_path: Path) -> None:
     """The next upload sweeps it away; a younger one stays."""
     old, young = upload(jobs, b"a\n"), upload(jobs, b"a\n")
     for spooled, days in ((old, 1.01), (young, 0.99)):
         then = time.time() - days * DAY_S
-        os.utime(spooled.path.parent, (then, then))
+        os.utime(tmp_path / "data" / "uploads" / f"{spooled.id}.json", (then, then))
     upload(jobs, b"a\n")
     assert jobs.spooled(old.id, ME) is None
+    assert not old.path.exists()
     assert jobs.spooled(young.id, ME) == young
 
 

@@ -51,7 +51,7 @@ from kserve_client.scoring.job.saved import SavedJob, read_ledger, read_manifest
 from kserve_client.scoring.job.spans import Spans
 from kserve_client.scoring.job.store import Directory, Store, store_at
 from kserve_client.scoring.results import ResultSchema
-from kserve_client.scoring.rows import Rows, Scored
+from kserve_client.scoring.rows import Scored
 
 MEGABYTE = 1 << 20
 GROUP_S = 0.25
@@ -119,17 +119,19 @@ class Job(SavedJob):
         *,
         job_id: str | None = None,
         storage_options: Mapping[str, object] | None = None,
+        held: lock.Lock | None = None,
     ) -> Self:
         """Begin a job in a directory that is new, or empty.
 
-        Raises ConfigurationError when there is a job already, or other files are.
+        `held` is the lock of a caller who has the directory already, and keeps it. Raises
+        ConfigurationError when there is a job already, or other files are.
         """
         store = store_at(directory, storage_options)
         check_free(store)
         about = new_manifest(facts, check_job_id(job_id or new_job_id()))
         if store.path is not None:
             (store.path / FOLDER).mkdir(parents=True, exist_ok=True)
-        held = lock.acquire(store)
+        held = lock.acquire(store) if held is None else lock.Lent(held)
         try:
             check_free(store)
             ledger = new_ledger(store)
@@ -146,17 +148,19 @@ class Job(SavedJob):
         directory: Directory,
         *,
         storage_options: Mapping[str, object] | None = None,
+        held: lock.Lock | None = None,
         check_parts: bool = False,
     ) -> Self:
         """Go on with a job: what a killed process left half done is put in order.
 
         With `check_parts` every part is read and compared with its checksum; rows of a damaged one
-        are to be done again. Raises ConfigurationError when there is no job, when it is damaged, or
-        another process works on it.
+        are to be done again. `held` is the lock of a caller who has the job already, and keeps it.
+        Raises ConfigurationError when there is no job, when it is damaged, or another process works
+        on it.
         """
         store = store_at(directory, storage_options)
         read_manifest(store)
-        held = lock.acquire(store)
+        held = lock.acquire(store) if held is None else lock.Lent(held)
         try:
             ledger = read_ledger(store)
             ledger.check()
@@ -287,13 +291,6 @@ class Job(SavedJob):
     def remaining(self) -> list[range]:
         """The row numbers still to be done; the last span ends at `UNKNOWN_END` without a total."""
         return self._recorded.gaps(self._ledger.total_rows)
-
-    def unrecorded(self, rows: Rows) -> Iterator[Rows]:
-        """Those of the rows that are still to be done, without a copy."""
-        for gap in self._recorded.gaps(rows.stop):
-            start, stop = max(gap.start, rows.start), min(gap.stop, rows.stop)
-            if start < stop:
-                yield rows.slice(start - rows.start, stop - start)
 
     def tidy(self) -> None:
         """Save all, and remove parts that do not count: of tasks that were run twice.

@@ -16,7 +16,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -28,7 +28,8 @@ from kserve_client.scoring.job.store import LocalStore, Store, UrlStore
 LOCK_FILE = "lock"
 LEASE_FILE = "lease.json"
 STALE_S = 120.0
-RENEW_S = 20.0
+# A lease is renewed so many times before it would be stale.
+RENEWALS = 6
 SETTLE_S = 2.0
 # Somebody who looks whether a job is running holds its lock for an instant.
 _LOOKS = 10
@@ -47,20 +48,45 @@ class Lock(Protocol):
         ...
 
 
-def acquire(store: Store) -> Lock:
-    """Hold a job. Raises ConfigurationError when another process does."""
+class Lent:
+    """A lock for somebody who works on the job while its holder keeps it."""
+
+    def __init__(self, held: Lock) -> None:
+        self._held = held
+
+    def check(self) -> None:
+        """As the holder's."""
+        self._held.check()
+
+    def release(self) -> None:
+        """Its holder does that."""
+
+
+def acquire(store: Store, *, stale_s: float = STALE_S) -> Lock:
+    """Hold a job. Raises ConfigurationError when another process does.
+
+    Behind a URL, others may take the job over when this process was silent for `stale_s` seconds.
+    """
     if isinstance(store, UrlStore):
-        return Lease(store)
+        return Lease(store, stale_s=stale_s)
     assert isinstance(store, LocalStore)
     return FileLock(store)
 
 
 def is_held(store: Store) -> bool:
     """Whether some process works on a job, this one included."""
+    return silence_s(store) is not None
+
+
+def silence_s(store: Store) -> float | None:
+    """For how long nothing was heard of the process that works on a job; None when there is none.
+
+    0.0 in a folder of this machine, where the kernel knows.
+    """
     if isinstance(store, UrlStore):
-        return _is_fresh(_lease_of(store), STALE_S, time.time())
+        return _silence_s(_lease_of(store), time.time())
     assert store.path is not None
-    return _is_locked(store.path / LOCK_FILE)
+    return 0.0 if _is_locked(store.path / LOCK_FILE) else None
 
 
 def _in_use(where: str, holder: str) -> ConfigurationError:
@@ -129,9 +155,10 @@ def _is_locked(path: Path) -> bool:
 class Lease:
     """The object "lease.json" beside a job: who works on it, and when that was last true.
 
-    Not renewed for `stale_s` seconds, it may be taken over; the one that takes it waits `settle_s`
-    and looks whether it is still its own. The one that lost it finds out when it renews, or from its
-    own clock, and writes nothing more.
+    Not renewed for `stale_s` seconds, which it says itself, it may be taken over; the one that takes
+    it waits `settle_s` and looks whether it is still its own. The one that lost it finds out when it
+    renews, or from its own clock, and writes nothing more. `renew_s` is a sixth of `stale_s` when not
+    given.
     """
 
     def __init__(
@@ -139,12 +166,13 @@ class Lease:
         store: UrlStore,
         *,
         stale_s: float = STALE_S,
-        renew_s: float = RENEW_S,
+        renew_s: float | None = None,
         settle_s: float = SETTLE_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._clock = store, clock
-        self._stale_s, self._renew_s = stale_s, renew_s
+        self._stale_s = stale_s
+        self._renew_s = stale_s / RENEWALS if renew_s is None else renew_s
         self._token = secrets.token_hex(16)
         self._is_lost = False
         self._take(settle_s)
@@ -154,7 +182,7 @@ class Lease:
 
     def _take(self, settle_s: float) -> None:
         found = _lease_of(self._store)
-        if _is_fresh(found, self._stale_s, self._clock()):
+        if _silence_s(found, self._clock()) is not None:
             raise _in_use(self._store.where, str(found.get("holder", "")))
         if found:
             self._store.remove(LEASE_FILE)
@@ -169,6 +197,8 @@ class Lease:
         try:
             self._store.put_if_absent(LEASE_FILE, self._text())
         except FileExistsError:
+            if self._is_mine():  # the answer to the first try was lost, and it was tried again
+                return True
             raise _in_use(self._store.where, "another process that came first") from None
         except OSError:
             self._store.put(LEASE_FILE, self._text())
@@ -176,7 +206,8 @@ class Lease:
         return True
 
     def _text(self) -> bytes:
-        return orjson.dumps({"token": self._token, "holder": _who(), "renewed": self._renewed})
+        said = {"token": self._token, "holder": _who(), "renewed": self._renewed}
+        return orjson.dumps(said | {"stale_s": self._stale_s})
 
     def _is_mine(self) -> bool:
         return _lease_of(self._store).get("token") == self._token
@@ -227,6 +258,10 @@ def _lease_of(store: UrlStore) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def _is_fresh(lease: dict[str, object], stale_s: float, now_s: float) -> bool:
-    renewed = lease.get("renewed")
-    return isinstance(renewed, (int, float)) and now_s - renewed <= stale_s
+def _silence_s(lease: Mapping[str, object], now_s: float) -> float | None:
+    """How long ago a lease was renewed; None when there is none, or it is stale."""
+    renewed, stale_s = lease.get("renewed"), lease.get("stale_s", STALE_S)
+    if not isinstance(renewed, (int, float)) or not isinstance(stale_s, (int, float)):
+        return None
+    silent_s = now_s - renewed
+    return None if silent_s > stale_s else max(silent_s, 0.0)

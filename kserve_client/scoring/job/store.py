@@ -10,7 +10,10 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -19,9 +22,30 @@ from kserve_client.errors import ConfigurationError
 
 Data = bytes | bytearray | memoryview
 Directory = Path | str
+PIECE_BYTES = 8 << 20
 _DRAFT = re.compile(r"(.+)\.[0-9a-f]{8}\.tmp")
 # Making a folder there would make the bucket, be it of a mistyped name.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"})
+_CHANGED = ("LastModified", "last_modified", "mtime", "created")
+
+
+class StorageError(OSError):
+    """A library of a storage raised what is no OSError: `kind` is the name of its class."""
+
+    def __init__(self, where: str, kind: str) -> None:
+        super().__init__(f"{where}: {kind}")
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The state of a file: another `version` means another content.
+
+    `changed_s` are seconds since 1970, 0.0 where the storage does not say.
+    """
+
+    version: str
+    changed_s: float
 
 
 class Store(Protocol):
@@ -46,8 +70,16 @@ class Store(Protocol):
         """A whole file. Raises FileNotFoundError."""
         ...
 
+    def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Several whole files; those that are gone are left out."""
+        ...
+
     def sizes(self, folder: str) -> dict[str, int]:
         """The files right in a folder ("" is the store's own), with their bytes; {} without it."""
+        ...
+
+    def marks(self, folder: str) -> dict[str, Mark]:
+        """The same files with their state."""
         ...
 
     def folders(self) -> list[str]:
@@ -91,11 +123,12 @@ def is_draft_of(name: str, names: Collection[str]) -> bool:
 
 
 class LocalStore:
-    """A folder of this machine."""
+    """A folder of this machine. `mode` is that of new files, before the umask."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, mode: int = 0o666) -> None:
         self.path: Path | None = path
         self._root = path
+        self._mode = mode
         self.where = str(path)
 
     def put(self, name: str, data: Data) -> None:
@@ -103,7 +136,7 @@ class LocalStore:
         target = self._root / name
         draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
         try:
-            _write_new(draft, data)
+            _write_new(draft, data, self._mode)
             draft.replace(target)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -114,7 +147,7 @@ class LocalStore:
         """Write a new file and make its contents durable."""
         target = self._root / name
         try:
-            _write_new(target, data)
+            _write_new(target, data, self._mode)
         except FileExistsError:
             raise
         except OSError:
@@ -130,11 +163,27 @@ class LocalStore:
         """A whole file."""
         return (self._root / name).read_bytes()
 
+    def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Several whole files."""
+        found: dict[str, bytes] = {}
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                found[name] = self.read(name)
+        return found
+
     def sizes(self, folder: str) -> dict[str, int]:
         """The files of a folder with their bytes."""
         try:
             with os.scandir(self._root / folder) as entries:
                 return {e.name: e.stat().st_size for e in entries if e.is_file()}
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+
+    def marks(self, folder: str) -> dict[str, Mark]:
+        """The files of a folder with their state."""
+        try:
+            with os.scandir(self._root / folder) as entries:
+                return {entry.name: _mark_of_file(entry) for entry in entries if entry.is_file()}
         except (FileNotFoundError, NotADirectoryError):
             return {}
 
@@ -156,9 +205,16 @@ class LocalStore:
             target.unlink(missing_ok=True)
 
 
-def _write_new(path: Path, data: Data) -> None:
+def _mark_of_file(entry: os.DirEntry[str]) -> Mark:
+    about = entry.stat()
+    # `put` makes a file anew, so that one of the same time has another number.
+    return Mark(f"{about.st_mtime_ns} {about.st_ino} {about.st_size}", about.st_mtime)
+
+
+def _write_new(path: Path, data: Data, mode: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("xb", buffering=0) as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
         left = memoryview(data)
         while left:
             left = left[file.write(left) or 0 :]
@@ -192,7 +248,15 @@ class UrlStore:
 
         Raises FileExistsError.
         """
-        self._put(name, data, mode="create")
+        try:
+            self._put(name, data, mode="create")
+        except FileExistsError:
+            raise
+        except OSError:
+            # Stores that speak S3 refuse with words of their own (SeaweedFS 4.48).
+            if self._is_there(name):
+                raise FileExistsError(f"{self.where}/{name}") from None
+            raise
 
     def add(self, name: str, data: Data) -> None:
         """The same as `put`: names are never used twice."""
@@ -206,9 +270,26 @@ class UrlStore:
         with self._told():
             return bytes(self._fs.cat_file(self._path(name)))
 
+    def read_all(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Several whole objects, at the same time where the storage allows that."""
+        paths = {self._path(name): name for name in names}
+        if not paths:
+            return {}
+        with self._told():
+            found = self._fs.cat(list(paths), on_error="return")
+            return {
+                name: data
+                for path, name in paths.items()
+                if (data := _bytes_or_none(found[path])) is not None
+            }
+
     def sizes(self, folder: str) -> dict[str, int]:
         """The objects below a folder with their bytes, asked for anew."""
         return {_last(e["name"]): e["size"] for e in self._listed(folder) if e["type"] == "file"}
+
+    def marks(self, folder: str) -> dict[str, Mark]:
+        """The objects below a folder with their state, asked for anew."""
+        return {_last(e["name"]): _mark_of(e) for e in self._listed(folder) if e["type"] == "file"}
 
     def folders(self) -> list[str]:
         """The folders of this one."""
@@ -224,6 +305,34 @@ class UrlStore:
             else:
                 self._fs.rm_file(path)
 
+    def upload(self, name: str, path: Path) -> None:
+        """Put a file of this machine as an object, in pieces: `put_file` of s3fs takes 500 MB at once."""
+        target = self._path(name)
+        with self._told():
+            if not self._has_no_folders:
+                self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
+            with (
+                path.open("rb") as file,
+                self._fs.open(target, "wb", block_size=PIECE_BYTES) as out,
+            ):
+                shutil.copyfileobj(file, out, PIECE_BYTES)
+
+    def download(self, name: str, path: Path) -> None:
+        """Write an object to a file of this machine, in pieces. Raises FileNotFoundError."""
+        target = self._path(name)
+        with (
+            self._told(),
+            self._fs.open(target, "rb", block_size=PIECE_BYTES) as file,
+            path.open("wb") as out,
+        ):
+            shutil.copyfileobj(file, out, PIECE_BYTES)
+
+    def clear(self) -> None:
+        """Remove everything that lies here."""
+        with self._told(), contextlib.suppress(FileNotFoundError):
+            self._fs.invalidate_cache()
+            self._fs.rm(self._path(""), recursive=True)
+
     def _put(self, name: str, data: Data, **how: str) -> None:
         path = self._path(name)
         with self._told():
@@ -234,6 +343,11 @@ class UrlStore:
                     raise
                 self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
                 self._fs.pipe_file(path, bytes(data), **how)
+
+    def _is_there(self, name: str) -> bool:
+        with self._told():
+            self._fs.invalidate_cache()
+            return bool(self._fs.exists(self._path(name)))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}".rstrip("/")
@@ -258,7 +372,30 @@ class UrlStore:
             raise
         except Exception as error:  # noqa: BLE001 - what a library raises
             # Its words may hold keys, and so may those of what caused it.
-            raise OSError(f"{self.where}: {type(error).__name__}") from None
+            raise StorageError(self.where, type(error).__name__) from None
+
+
+def s3_code(error: BaseException) -> str:
+    """The code of S3's answer behind an error, such as NoSuchBucket; "" where there is none."""
+    answer = getattr(error.__cause__, "response", None)
+    said = answer.get("Error") if isinstance(answer, dict) else None
+    return str(said.get("Code", "")) if isinstance(said, dict) else ""
+
+
+def _bytes_or_none(found: bytes | Exception) -> bytes | None:
+    """What was read; None for what is gone. Raises what else went wrong."""
+    if isinstance(found, FileNotFoundError):
+        return None
+    if isinstance(found, Exception):
+        raise found
+    return bytes(found)
+
+
+def _mark_of(entry: Mapping[str, Any]) -> Mark:
+    moment = next((entry[key] for key in _CHANGED if entry.get(key)), None)
+    changed_s = moment.timestamp() if isinstance(moment, datetime) else float(moment or 0.0)
+    tag = entry.get("ETag") or entry.get("etag") or ""
+    return Mark(f"{tag} {moment} {entry.get('size')}", changed_s)
 
 
 def _last(path: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from kserve_client.scoring.job import Facts, InputFacts, Job, ModelFacts, SavedJob
+from kserve_client.scoring.results import ResultSchema, table
 from kserve_client.scoring.rows import Rows, Scored
 
 FACTS = Facts(
@@ -49,6 +50,15 @@ def chunk(
     results = pa.RecordBatch.from_arrays([pa.array(words, pa.string())], names=["prediction"])
     is_empty = len(bad) == stop - start
     return Scored(rows(start, stop), None if is_empty else results, errors, left_out)
+
+
+def partial_results(job: SavedJob, start: int = 0, stop: int | None = None) -> list[pa.RecordBatch]:
+    """The rows that are there so far, as a table."""
+    found = []
+    for some in job.scored(start, stop, is_partial=True):
+        schema = job.schema or ResultSchema.without_answers(some.rows.cells.schema.names)
+        found.append(table(some, schema))
+    return found
 
 
 Line = tuple[str, str, str | None, str, str]

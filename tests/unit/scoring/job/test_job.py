@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from tests.unit.scoring.job.chunks import (
     finished,
     lines,
     ok_line,
+    partial_results,
     rows,
 )
 
@@ -58,17 +61,6 @@ def test_what_is_left_to_do(tmp_path: Path) -> None:
         assert job.remaining() == [range(2), range(4, 6), range(7, UNKNOWN_END)]
         job.source_ended(8)
         assert job.remaining() == [range(2), range(4, 6), range(7, 8)]
-
-
-def test_rows_are_cut_to_those_left_to_do(tmp_path: Path) -> None:
-    """On resume the chunks of the source need not be those of the first run."""
-    with Job.create(tmp_path / "job", FACTS) as job:
-        job.record(chunk(2, 4))
-        job.record(chunk(6, 7))
-        left = list(job.unrecorded(rows(1, 9)))
-        assert [(piece.start, piece.stop) for piece in left] == [(1, 2), (4, 6), (7, 9)]
-        assert left[1].cells.column(0).to_pylist() == ["4", "5"]
-        assert list(job.unrecorded(rows(2, 4))) == []
 
 
 def test_a_row_is_recorded_once(tmp_path: Path) -> None:
@@ -177,10 +169,10 @@ def test_a_page_of_the_table(tmp_path: Path) -> None:
         job.flush()
         job.record(chunk(6, 9))
         job.flush()
-        found = [batch.column(0).to_pylist() for batch in job.result_batches(2, 6)]
+        found = [batch.column(0).to_pylist() for batch in partial_results(job, 2, 8)]
         assert found == [["2", "3"], ["6", "7"]]
-        assert list(job.result_batches(4, 2)) == []
-        assert list(job.result_batches(0, 0)) == []
+        assert partial_results(job, 4, 6) == []
+        assert partial_results(job, 0, 0) == []
 
 
 def test_the_end_of_the_source_is_said_once(tmp_path: Path) -> None:
@@ -357,12 +349,41 @@ def test_a_job_can_begin_where_one_died_before_it_was_there(tmp_path: Path) -> N
         assert job.remaining() == [range(UNKNOWN_END)]
 
 
+def test_a_database_of_another_program_is_no_ledger(tmp_path: Path) -> None:
+    """Though SQLite wrote it, and its scheme has the same number."""
+    place = tmp_path / "ledger.sqlite"
+    with contextlib.closing(sqlite3.connect(place)) as other, other:
+        other.execute("CREATE TABLE accounts (name, balance)")
+        other.execute("PRAGMA user_version = 1")
+    before = place.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"not empty \('ledger.sqlite' is in it\)"):
+        Job.create(tmp_path, FACTS)
+    assert place.read_bytes() == before
+
+
+def test_a_job_can_begin_over_the_lock_and_the_ledger_of_a_beginning(tmp_path: Path) -> None:
+    """A process may be killed at any moment of it, with nothing in a file yet."""
+    for name in ("lock", "ledger.sqlite", "ledger.sqlite-journal", "lease.json"):
+        (tmp_path / name).touch()
+    Job.create(tmp_path, FACTS).close()
+
+
 @pytest.mark.parametrize(
     "name",
-    ["parts/a.txt", "parts/table.arrow", "lock.md", "manifest.json.bak", "parts/1-2-3.arrow"],
+    [
+        "parts/a.txt",
+        "parts/table.arrow",
+        "lock.md",
+        "manifest.json.bak",
+        "parts/1-2-3.arrow",
+        "lock",
+        "ledger.sqlite",
+        "ledger.sqlite-journal",
+        "lease.json",
+    ],
 )
 def test_a_job_is_not_begun_over_files_of_a_person(tmp_path: Path, name: str) -> None:
-    """Also when they lie in a folder, or have a name, like those of a job."""
+    """Also when they lie in a folder like that of a job, or have the very name of such a file."""
     (tmp_path / "parts").mkdir()
     (tmp_path / name).write_text("mine")
     with pytest.raises(ConfigurationError, match=re.escape(f"not empty ('{name}' is in it)")):

@@ -13,7 +13,15 @@ import pytest
 
 from kserve_client.errors import ConfigurationError
 from kserve_client.scoring.job import Job, SavedJob
-from tests.unit.scoring.job.chunks import FACTS, Line, chunk, failed_line, lines, ok_line
+from tests.unit.scoring.job.chunks import (
+    FACTS,
+    Line,
+    chunk,
+    failed_line,
+    lines,
+    ok_line,
+    partial_results,
+)
 from tests.unit.scoring.job.worker import BAD, BAD_TWICE, TOTAL, hold, work
 
 KILLS = 8
@@ -62,7 +70,7 @@ def check_between(directory: Path, said: int) -> int:
         done = saved.counts.done
         assert done >= said
         assert not saved.is_running()
-        found = [row for batch in saved.result_batches(0, TOTAL) for row in batch.to_pylist()]
+        found = [row for batch in partial_results(saved) for row in batch.to_pylist()]
         numbers = [int(row["a"]) for row in found]
         assert len(numbers) == done
         assert numbers == sorted(set(numbers))

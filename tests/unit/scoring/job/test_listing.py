@@ -145,6 +145,9 @@ def test_a_directory_that_holds_no_job_is_left_alone(tmp_path: Path) -> None:
         ("manifest.json", "[]"),
         ("lock", "held by another program"),
         ("parts/table.arrow", "mine"),
+        ("ledger.sqlite", ""),
+        ("ledger.sqlite", "the accounts of somebody"),
+        ("lease.json", '{"tenant": "somebody"}'),
     ],
 )
 def test_files_of_another_program_are_no_job(tmp_path: Path, name: str, text: str) -> None:

@@ -15,7 +15,7 @@ from kserve_client.scoring.job import Job
 from kserve_client.scoring.job.parts import decoded, encoded, overlaid, slice_of
 from kserve_client.scoring.job.spans import Spans
 from kserve_client.scoring.rows import Scored
-from tests.unit.scoring.job.chunks import FACTS, Line, chunk, lines
+from tests.unit.scoring.job.chunks import FACTS, Line, chunk, lines, partial_results
 
 ROWS = 40
 WORDS = ("p", "q", "r")
@@ -88,9 +88,11 @@ class Model:
 def play(job: Job, directory: Path, model: Model, act: Act) -> Job:
     start, stop = act.span
     if act.kind == "record":
-        for piece in job.unrecorded(chunk(start, stop).rows):
-            job.record(made(act, piece.start, piece.stop))
-            model.waiting |= {n: line(act, n) for n in range(piece.start, piece.stop)}
+        for gap in job.remaining():
+            first, last = max(gap.start, start), min(gap.stop, stop)
+            if first < last:
+                job.record(made(act, first, last))
+                model.waiting |= {n: line(act, n) for n in range(first, last)}
     elif act.kind == "replace":
         if all(n in model.now() for n in range(start, stop)):
             job.replace(made(act, start, stop))
@@ -122,7 +124,7 @@ def check_after_crash(job: Job, model: Model) -> None:
 
 
 def partial_lines(job: Job) -> Iterator[Line]:
-    for batch in job.result_batches(0, ROWS):
+    for batch in partial_results(job):
         for row in batch.to_pylist():
             yield row["a"], row["b"], row.get("prediction"), row["state"], row["error"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import secrets
 import subprocess
@@ -17,9 +18,17 @@ import pytest
 
 from kserve_client.errors import ConfigurationError
 from kserve_client.scoring.job import Job, PartWriter, SavedJob, delete_job, jobs
-from kserve_client.scoring.job.lock import Lease, acquire, is_held
-from kserve_client.scoring.job.store import Data, UrlStore, store_at
-from tests.unit.scoring.job.chunks import FACTS, chunk, failed_line, finished, lines, ok_line
+from kserve_client.scoring.job.lock import Lease, acquire, is_held, silence_s
+from kserve_client.scoring.job.store import Data, LocalStore, UrlStore, store_at
+from tests.unit.scoring.job.chunks import (
+    FACTS,
+    chunk,
+    failed_line,
+    finished,
+    lines,
+    ok_line,
+    partial_results,
+)
 
 
 @pytest.fixture
@@ -82,7 +91,7 @@ def test_saved_is_what_the_put_ledger_holds(url: str) -> None:
     job.flush()
     assert job.counts.ok == 4
     with SavedJob.open(f"{url}/job") as saved:
-        assert [batch.num_rows for batch in saved.result_batches(0, 9)] == [2, 2]
+        assert [batch.num_rows for batch in partial_results(saved)] == [2, 2]
     job.close()
 
 
@@ -271,6 +280,114 @@ def test_a_lease_that_is_renewed_stays(url: str) -> None:
     with pytest.raises(ConfigurationError, match="in use by"):
         lease(url, clock)
     held.release()
+
+
+def test_a_lease_says_how_long_it_holds(url: str) -> None:
+    """Whoever looks keeps to what the holder said, and learns how long the holder was silent."""
+    store = store_at(f"{url}/job")
+    assert silence_s(store) is None
+    clock = Clock()
+    clock.now_s -= 50
+    held = lease(url, clock)
+    assert 50 <= (silence_s(store) or 0) < 80
+    clock.now_s -= 60
+    held.renew()
+    assert silence_s(store) is None
+    acquire(store, stale_s=9).release()
+    held.release()
+
+
+def test_a_first_try_whose_answer_was_lost(url: str) -> None:
+    """The second try of the library finds the lease there, and it is our own."""
+
+    class Twice(UrlStore):
+        def put_if_absent(self, name: str, data: Data) -> None:
+            super().put_if_absent(name, data)
+            super().put_if_absent(name, data)
+
+    held = Lease(Twice(f"{url}/job", {}), settle_s=0)
+    held.check()
+    held.release()
+
+
+def test_a_storage_that_refuses_in_words_of_its_own(url: str) -> None:
+    """A conditional put that fails because somebody was first says so, whatever the library said."""
+    store = UrlStore(f"{url}/job", {})
+    pipe = store._fs.pipe_file
+
+    class Refusing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(fsspec.filesystem("memory"), name)
+
+        def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+            if mode == "create":
+                raise OSError(errno.EINVAL, "At least one of the pre-conditions did not hold")
+            pipe(path, value)
+
+    store._fs = Refusing()
+    with pytest.raises(OSError, match="pre-conditions"):
+        store.put_if_absent("a", b"1")
+    store.put("a", b"1")
+    with pytest.raises(FileExistsError):
+        store.put_if_absent("a", b"2")
+
+
+def test_a_holder_lends_its_lock(url: str) -> None:
+    """Who has a directory already begins and opens the job in it, and keeps the lock after."""
+    held = acquire(store_at(f"{url}/job"))
+    with pytest.raises(ConfigurationError, match="in use by"):
+        Job.create(f"{url}/job", FACTS)
+    with Job.create(f"{url}/job", FACTS, held=held) as job:
+        job.record(chunk(0, 2))
+    with Job.open(f"{url}/job", held=held) as job:
+        assert job.counts.ok == 2
+    assert is_held(store_at(f"{url}/job"))
+    held.release()
+    assert not is_held(store_at(f"{url}/job"))
+
+
+def test_files_of_a_storage_by_their_state(url: str) -> None:
+    """A mark changes with the content; many are read at once, files go up and down, all is cleared."""
+    store = store_at(url)
+    assert isinstance(store, UrlStore)
+    assert (store.marks("x"), store.read_all([])) == ({}, {})
+    for name, data in (("x/a", b"1"), ("x/b", b"2"), ("x/deep/c", b"3")):
+        store.put(name, data)
+    before = store.marks("x")
+    assert {*before} == {"a", "b"}
+    assert 0 <= time.time() - before["a"].changed_s < 60
+    store.put("x/a", b"4")
+    after = store.marks("x")
+    assert (after["a"] == before["a"], after["b"] == before["b"]) == (False, True)
+    assert store.read_all(["x/a", "x/none", "x/b"]) == {"x/a": b"4", "x/b": b"2"}
+    store.clear()
+    assert files(url) == []
+    store.clear()
+
+
+def test_a_file_goes_up_and_down(url: str, tmp_path: Path) -> None:
+    """As it is; what is not there raises."""
+    store = UrlStore(url, {})
+    (tmp_path / "up").write_bytes(b"1" * 1000)
+    store.upload("deep/file", tmp_path / "up")
+    store.download("deep/file", tmp_path / "down")
+    assert (tmp_path / "down").read_bytes() == b"1" * 1000
+    with pytest.raises(FileNotFoundError):
+        store.download("deep/none", tmp_path / "none")
+
+
+def test_files_of_a_folder_by_their_state(tmp_path: Path) -> None:
+    """The same of a folder; new files are for their user alone where that is asked for."""
+    store = LocalStore(tmp_path, mode=0o600)
+    store.put("x/a", b"1")
+    store.put("x/b", b"2")
+    before = store.marks("x")
+    assert oct((tmp_path / "x" / "a").stat().st_mode & 0o777) == "0o600"
+    store.put("x/a", b"3")
+    after = store.marks("x")
+    assert (after["a"] == before["a"], after["b"] == before["b"]) == (False, True)
+    assert store.marks("none") == {}
+    assert store.read_all(["x/a", "x/none"]) == {"x/a": b"3"}
 
 
 def test_who_lost_the_lease_writes_no_more(url: str) -> None:

@@ -1,0 +1,202 @@
+"""The jobs of a dashboard behind a URL: replicas on any machine share them, and no disk.
+
+The keys come from the environment of the process, as the library of the storage reads them; no
+place of ours holds one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dashboard.jobs.root import CARDS, JOB, JOBS, PRIVATE_FOLDER, SETTING, UPLOADS
+from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.job import check_job_id
+from kserve_client.scoring.job.lock import RENEWALS, Lock, acquire, silence_s
+from kserve_client.scoring.job.store import StorageError, Store, UrlStore, s3_code, without_secrets
+
+COPIES_KEPT_S = 24 * 3600.0
+_S3 = frozenset({"s3", "s3a"})
+# Nobody who looks at a page waits for minutes for a storage that is away.
+_TIME_OUTS = {
+    "config_kwargs": {"connect_timeout": 3, "read_timeout": 15, "retries": {"max_attempts": 1}}
+}
+_NO_KEYS = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
+_AWAY = ("Connect", "Timeout", "Proxy", "HTTPClient", "ClientPayload", "ServerDisconnected")
+# What s3fs makes of "slow down", and of a fault of the storage.
+_BUSY = frozenset({errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO)})
+_CODE = re.compile(r"[A-Za-z]{3,40}")
+
+
+class Bucket:
+    """A folder behind a URL such as s3://bucket/prefix.
+
+    Nothing is asked of the storage when it is made. Raises ConfigurationError for a URL with a
+    password, without a bucket, or of a kind that nothing here can open.
+    """
+
+    is_remote = True
+
+    def __init__(self, url: str, taken_over_s: float) -> None:
+        scheme = _checked(url)
+        self._url = url.rstrip("/")
+        self.where = without_secrets(self._url)
+        self.schemes = frozenset({scheme})
+        self.storage_options: Mapping[str, object] = _TIME_OUTS if scheme in _S3 else {}
+        self.taken_over_s = taken_over_s
+        self.heard_every_s = taken_over_s / RENEWALS
+        self.cards: Store = self._store(CARDS)
+        self.uploads: Store = self._store(UPLOADS)
+        self._scratch = _scratch()
+        self._is_checked = False
+
+    def check(self) -> None:
+        """Write a small file and remove it; once that went well it is not done again."""
+        if self._is_checked:
+            return
+        probe, store = f".{secrets.token_hex(4)}.tmp", self._store(CARDS)
+        try:
+            store.read(probe)
+        except FileNotFoundError as error:
+            if s3_code(error) == "NoSuchBucket":
+                raise
+        store.put(probe, b"{}")
+        store.remove(probe)
+        self._is_checked = True
+
+    def words(self, error: OSError) -> str:
+        """What went wrong, by its kind: the words of a storage may hold what is secret."""
+        kind = _kind(error)
+        if kind in _NO_KEYS:
+            return (
+                "there are no keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the "
+                "dashboard a role"
+            )
+        if kind == "RequestTimeTooSkewed":
+            return "the clock of this machine is wrong"
+        if isinstance(error, PermissionError):
+            return f"the keys of the dashboard do not permit that, or are wrong ({kind})"
+        if isinstance(error, FileNotFoundError):
+            return f"there is no bucket {urlsplit(self._url).netloc}"
+        if kind == "ParamValidationError":
+            return f"no name of a bucket: {urlsplit(self._url).netloc}"
+        if kind == "SSLError":
+            return "its certificate is not trusted"
+        if self.is_away(error):
+            return f"it does not answer ({kind})"
+        return kind if error.errno is None else f"{os.strerror(error.errno)} ({kind})"
+
+    def is_away(self, error: OSError) -> bool:
+        """Whether it did not answer, or was too busy to."""
+        is_silent = isinstance(error, ConnectionError | TimeoutError)
+        return is_silent or error.errno in _BUSY or any(word in _kind(error) for word in _AWAY)
+
+    def job(self, job_id: str) -> str:
+        """The URL of the job itself."""
+        return f"{self._folder(job_id)}/{JOB}"
+
+    def near(self, job_id: str) -> Path:
+        """A folder among the temporary files of this process."""
+        folder = self._near(job_id)
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        return folder
+
+    def keep(self, job_id: str, file: str) -> None:
+        """Put it into the storage."""
+        self._store(JOBS, check_job_id(job_id)).upload(file, self.near(job_id) / file)
+
+    def fetched(self, job_id: str, file: str) -> Path:
+        """The file that is near; when another replica had it, it is fetched first."""
+        path = self.near(job_id) / file
+        if not path.exists():
+            draft = path.with_name(f"{file}.{secrets.token_hex(4)}.tmp")
+            self._store(JOBS, check_job_id(job_id)).download(file, draft)
+            draft.replace(path)
+        return path
+
+    def kept(self, job_id: str, file: str) -> str:
+        """Its URL."""
+        return f"{self._folder(job_id)}/{file}"
+
+    def hold(self, job_id: str) -> Lock:
+        """Put a lease beside the job, and renew it."""
+        return acquire(self._store(JOBS, check_job_id(job_id), JOB), stale_s=self.taken_over_s)
+
+    def silence_s(self, job_id: str) -> float | None:
+        """How old the lease is."""
+        return silence_s(self._store(JOBS, check_job_id(job_id), JOB))
+
+    def drop_copies(self, job_id: str) -> None:
+        """Remove what is near."""
+        shutil.rmtree(self._near(job_id), ignore_errors=True)
+
+    def tidy(self) -> None:
+        """Remove what was put near more than a day ago."""
+        for folder in Path(self._scratch.name).iterdir():
+            if time.time() - folder.stat().st_mtime > COPIES_KEPT_S:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, job_id: str) -> None:
+        """Remove what is near, and all objects of the job."""
+        self.drop_copies(job_id)
+        self._store(JOBS, check_job_id(job_id)).clear()
+
+    def ids(self) -> list[str]:
+        """The folders below the one of the jobs."""
+        return self._store(JOBS).folders()
+
+    def changed_s(self, job_id: str) -> float:
+        """When one of its objects was put last."""
+        store = self._store(JOBS, check_job_id(job_id))
+        marks = [*store.marks("").values(), *store.marks(JOB).values()]
+        return max((mark.changed_s for mark in marks), default=0.0) or float("inf")
+
+    def _near(self, job_id: str) -> Path:
+        return Path(self._scratch.name) / check_job_id(job_id)
+
+    def _folder(self, job_id: str) -> str:
+        return f"{self._url}/{JOBS}/{check_job_id(job_id)}"
+
+    def _store(self, *names: str) -> UrlStore:
+        return UrlStore("/".join((self._url, *names)), self.storage_options)
+
+
+def _kind(error: OSError) -> str:
+    """The code that S3 gave, or the name of the class that a library raised."""
+    code = s3_code(error)
+    if _CODE.fullmatch(code):
+        return code
+    return error.kind if isinstance(error, StorageError) else type(error).__name__
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with its process; only its user may open it."""
+    try:
+        return tempfile.TemporaryDirectory(prefix="kserve-client-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"there is no folder for temporary files ({error.strerror}); name one in TMPDIR"
+        ) from None
+
+
+def _checked(url: str) -> str:
+    """The scheme of a URL that can be used."""
+    parts = urlsplit(url)
+    if "@" in url or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"{SETTING} must hold no user, password or query, only a URL such as "
+            "s3://bucket/prefix; keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    if "::" in url or not parts.netloc:
+        raise ConfigurationError(
+            f"{SETTING} is no URL of a place in a bucket: {url}; write it as s3://bucket/prefix"
+        )
+    return parts.scheme

@@ -1,0 +1,516 @@
+"""Batch jobs behind a URL: two replicas and no disk between them, over a storage in memory."""
+
+from __future__ import annotations
+
+import errno
+import io
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from dashboard.jobs import Jobs, StorageTroubleError
+from dashboard.jobs.bucket import Bucket
+from dashboard.settings import Settings
+from kserve_client.errors import ConfigurationError, InputError
+from kserve_client.model import Model
+from kserve_client.scoring.job.lock import Lease
+from kserve_client.scoring.job.store import StorageError
+from tests.dashboard.batch_jobs import (
+    ME,
+    OTHER,
+    SMALL,
+    doubled,
+    expected,
+    jobs_in,
+    model_of,
+    paused_by,
+    result,
+    seen,
+    start,
+    table,
+    until,
+    until_done,
+    until_state,
+    upload,
+)
+from tests.dashboard.storage import Storage, opened
+from tests.v2_server import V2Server, v2_server
+
+URL = "shop://bucket/team"
+
+
+@pytest.fixture
+def server() -> Iterator[V2Server]:
+    with v2_server(double=doubled) as running:
+        yield running
+
+
+@pytest.fixture
+def model(server: V2Server) -> Model:
+    return model_of(server)
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.jobs.shelf.LOOK_S", 0.05)
+
+
+@pytest.fixture
+def storage() -> type[Storage]:
+    return opened()
+
+
+@pytest.fixture
+def first(storage: type[Storage]) -> Iterator[Jobs]:
+    assert storage.error is None
+    with closing(jobs_in(URL)) as found:
+        yield found
+
+
+@pytest.fixture
+def second(storage: type[Storage]) -> Iterator[Jobs]:
+    assert storage.error is None
+    with closing(jobs_in(URL)) as found:
+        yield found
+
+
+def names(storage: type[Storage]) -> list[str]:
+    return sorted(name.removeprefix("/bucket/team/") for name in storage.store)
+
+
+# What two replicas share.
+
+
+def test_a_job_of_one_replica_is_there_in_the_other(
+    first: Jobs, second: Jobs, model: Model, storage: type[Storage]
+) -> None:
+    """In the list, with its rows and last failures; deleted there, it is gone here, with all it had."""
+    job_id = start(first, model, table(100))
+    until_state(first, job_id, "finished")
+    until(lambda: [view.state for view in second.mine(ME)] == ["finished"])
+    assert second.mine(OTHER) == []
+    wanted = expected(100).replace(b"13,row 13,26.0,ok,", b"13,row 13,,failed,400: unlucky")
+    assert result(second, job_id) == result(first, job_id) == wanted
+    assert second.recent_errors(job_id, ME) == [(14, "400: unlucky")]
+    second.delete(job_id, ME)
+    until(lambda: first.get(job_id, ME) is None)
+    assert names(storage) == []
+
+
+def test_an_upload_is_there_in_the_other_replica(
+    first: Jobs, second: Jobs, model: Model, storage: type[Storage]
+) -> None:
+    """Its file is fetched; a job takes it once, whoever begins it, and it moves nowhere."""
+    spooled = upload(first, table(30, first=20), "Patients of Dr. Jones.csv")
+    assert names(storage) == [f"jobs/{spooled.id}/table.csv", f"uploads/{spooled.id}.json"]
+    assert second.spooled(spooled.id, OTHER) is None
+    there = second.spooled(spooled.id, ME)
+    assert there is not None
+    assert there.path.read_bytes() == spooled.path.read_bytes() == table(30, first=20)
+    assert oct(there.path.parent.stat().st_mode & 0o777) == "0o700"
+    job_id = second.start(model, "double", there, SMALL, ME)
+    assert not there.path.exists()
+    with pytest.raises(InputError, match="the upload is not there any more"):
+        first.start(model, "double", spooled, SMALL, ME)
+    until_state(second, job_id, "finished")
+    assert result(second, job_id) == expected(30, first=20)
+    assert f"jobs/{spooled.id}/table.csv" in names(storage)
+    assert [name for name in names(storage) if "uploads" in name or "Jones" in name] == []
+
+
+def test_an_upload_that_is_discarded_leaves_nothing(first: Jobs, storage: type[Storage]) -> None:
+    """Neither in the storage nor on this machine."""
+    spooled = upload(first, table(3))
+    first.discard(spooled)
+    first.discard(spooled)
+    assert names(storage) == []
+    assert not spooled.path.exists()
+
+
+def test_only_the_replica_that_has_a_job_may_end_it(
+    first: Jobs, second: Jobs, server: V2Server, model: Model
+) -> None:
+    """The other sees it run, and says so when it is asked; what is paused there stays so."""
+    server.models["double"] = paused_by(doubled, 0.05)
+    job_id = start(first, model, table(5000, first=20))
+    until_done(first, job_id, 10)
+    until_seen(second, job_id)
+    until_state(second, job_id, "running")
+    assert not seen(second, job_id).is_here
+    for ask in (second.pause, second.cancel):
+        with pytest.raises(InputError, match="another process of the dashboard has this job"):
+            ask(job_id, ME)
+    with pytest.raises(InputError, match="the job is under way"):
+        second.delete(job_id, ME)
+    first.pause(job_id, ME)
+    until_state(second, job_id, "paused")
+    first.cancel(job_id, ME)
+    until_state(second, job_id, "cancelled")
+
+
+def test_a_replica_that_ends_hands_over_at_once(
+    first: Jobs, second: Jobs, server: V2Server, model: Model
+) -> None:
+    """What ran and what waited goes on in the other, long before a silence would count."""
+    server.models["double"] = paused_by(doubled, 0.02)
+    old = jobs_in(URL, jobs_at_once=1)
+    running = start(old, model, table(300, first=20))
+    waiting = start(old, model, table(50, first=20))
+    until_done(old, running, 20)
+    begun = time.monotonic()
+    old.close()
+    assert time.monotonic() - begun < 10
+    second.recover(lambda _: model)
+    until_seen(second, waiting)
+    for job_id, rows in ((running, 300), (waiting, 50)):
+        until_state(second, job_id, "finished")
+        assert result(first, job_id) == expected(rows, first=20)
+
+
+def until_seen(jobs: Jobs, job_id: str) -> None:
+    until(lambda: jobs.get(job_id, ME) is not None)
+
+
+def test_a_replica_that_is_silent_loses_its_jobs(
+    storage: type[Storage], server: V2Server, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other takes over; the silent one writes no more when it comes back."""
+    assert storage.error is None
+    monkeypatch.setattr(Lease, "renew", lambda _: None)
+    server.models["double"] = paused_by(doubled, 0.1)
+    silent, second = (jobs_in(URL, jobs_taken_over_s=3.0) for _ in range(2))
+    job_id = start(silent, model, table(600, first=20))
+    until_done(silent, job_id, 20)
+    until_seen(second, job_id)
+    until(lambda: not seen(silent, job_id).is_here)
+    server.models["double"] = doubled
+    second.recover(lambda _: model)
+    until_state(second, job_id, "finished")
+    assert result(second, job_id) == expected(600, first=20)
+    until_state(silent, job_id, "finished")
+    for jobs in (silent, second):
+        jobs.close()
+
+
+def test_a_silence_is_told_while_it_lasts(
+    first: Jobs, second: Jobs, server: V2Server, model: Model, storage: type[Storage]
+) -> None:
+    """How long it was, and when another process takes the job up; before that it is as it was."""
+    server.models["double"] = paused_by(doubled, 0.1)
+    job_id = start(first, model, table(2000, first=20))
+    until_done(first, job_id, 10)
+    until_seen(second, job_id)
+    until_state(second, job_id, "running")
+    name = f"/bucket/team/jobs/{job_id}/job/lease.json"
+    second._root.heard_every_s = 20.0
+    lease = orjson.loads(storage().cat_file(name))
+    storage().pipe_file(name, orjson.dumps(lease | {"renewed": time.time() - 70}))
+    second._shelf.forget(job_id)
+    until_seen(second, job_id)
+    view = seen(second, job_id)
+    assert (view.state, view.is_here) == ("waiting", False)
+    assert re.fullmatch(
+        r"nothing was heard for 7\d s of the process that has it; after 120 s another one takes it up",
+        view.reason,
+    )
+    first.cancel(job_id, ME)
+
+
+def test_limits_hold_for_all_replicas(model: Model, storage: type[Storage]) -> None:
+    """The oldest job of its owner goes, wherever it was begun, with its upload and its rows."""
+    with closing(jobs_in(URL, jobs_kept=1)) as one, closing(jobs_in(URL, jobs_kept=1)) as two:
+        old = start(one, model, table(3))
+        until_state(one, old, "finished")
+        until_seen(two, old)
+        new = start(two, model, table(3))
+        until_state(two, new, "finished")
+        until(lambda: [view.id for view in two.mine(ME)] == [new])
+        until(lambda: [view.id for view in one.mine(ME)] == [new])
+    assert [name for name in names(storage) if old in name] == []
+
+
+def test_what_broke_off_goes_after_a_day(
+    first: Jobs, model: Model, storage: type[Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files without a card and an upload that nobody used; younger ones stay."""
+    spooled = upload(first, table(3))
+    storage().pipe_file(f"{URL}/jobs/left-over/table.csv", b"a\n")
+    now_s = time.time()
+    job_id = start(first, model, table(3))
+    until_state(first, job_id, "finished")
+    until(lambda: first._swept_s is not None)
+    assert {"jobs/left-over/table.csv", f"uploads/{spooled.id}.json"} <= {*names(storage)}
+    monkeypatch.setattr("dashboard.jobs.uploads.time.time", lambda: now_s + 25 * 3600)
+    first._swept_s = None
+    until(lambda: not first._line.all())
+    first._sweep()
+    assert first._swept_s is not None
+    assert {name.split("/")[1][:9] for name in names(storage)} <= {job_id[:9]}
+    assert not spooled.path.exists()
+
+
+# What a look costs.
+
+
+def test_a_list_at_rest_costs_one_listing(
+    first: Jobs, model: Model, storage: type[Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many jobs there are and however often the page asks; a changed card is one read."""
+    ids = [start(first, model, table(3)) for _ in range(5)]
+    for job_id in ids:
+        until_state(first, job_id, "finished")
+    until(lambda: not first._line.all())
+    first._shelf.look()
+    first._shelf.look()
+    monkeypatch.setattr("dashboard.jobs.shelf.LOOK_S", 1000.0)
+    storage.calls.clear()
+    for _ in range(200):
+        assert len(first.mine(ME)) == 5
+        assert first.get(ids[0], ME) is not None
+    assert storage.calls.total() == 0
+    first._shelf.look()
+    assert storage.calls == {"list": 1}
+    card = seen(first, ids[0])
+    name = f"/bucket/team/cards/{card.id}.json"
+    storage().pipe_file(name, storage().cat_file(name) + b"\n")
+    storage.calls.clear()
+    first._shelf.look()
+    assert storage.calls == {"list": 1, "get": 1}
+
+
+def test_a_job_elsewhere_is_asked_for_seldom(
+    first: Jobs, second: Jobs, server: V2Server, model: Model, storage: type[Storage]
+) -> None:
+    """Its lease is read once in the time in which it is renewed, not at each look."""
+    server.models["double"] = paused_by(doubled, 0.1)
+    job_id = start(first, model, table(500, first=20))
+    until_done(first, job_id, 10)
+    first.pause(job_id, ME)
+    until_seen(second, job_id)
+    until_state(second, job_id, "paused")
+    assert "lease.json" not in read_by_looks(storage, second)
+    second._root.heard_every_s = 0.0
+    until(lambda: "lease.json" in read_by_looks(storage, second))
+
+
+def read_by_looks(storage: type[Storage], jobs: Jobs) -> set[str]:
+    """Return the names of what ten looks of a replica read."""
+    found: set[str] = set()
+    me, read = threading.get_ident(), storage.cat_file
+
+    def noted(self: Storage, path: str, *given: Any, **named: Any) -> Any:
+        if threading.get_ident() == me:
+            found.add(path.rpartition("/")[2])
+        return read(self, path, *given, **named)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(storage, "cat_file", noted)
+        for _ in range(10):
+            jobs._shelf.look()
+    return found
+
+
+# A storage that says no.
+
+
+def test_a_storage_that_is_away_comes_back(
+    first: Jobs, model: Model, storage: type[Storage]
+) -> None:
+    """The last list stays in sight, with the reason; what needs the storage says so in words."""
+    job_id = start(first, model, table(3))
+    until_state(first, job_id, "finished")
+    spooled = upload(first, table(3))
+    storage.error = StorageError(URL, "EndpointConnectionError")
+    until(lambda: first.mine(ME) != [] and first.problem() != "")
+    assert first.problem() == (
+        f"the jobs in {URL} can't be read: it does not answer (EndpointConnectionError)"
+    )
+    assert [view.id for view in first.mine(ME)] == [job_id]
+    away = r"does not answer \(EndpointConnectionError\)"
+    for ask in (
+        lambda: upload(first, table(3)),
+        lambda: first.spooled(spooled.id, ME),
+        lambda: first.start(model, "double", spooled, SMALL, ME),
+        lambda: first.results(job_id, ME),
+        lambda: first.delete(job_id, ME),
+    ):
+        with pytest.raises(StorageTroubleError, match=away):
+            ask()
+    first.discard(spooled)
+    storage.error = None
+    until(lambda: first.mine(ME) != [] and first.problem() == "")
+    assert first.spooled(spooled.id, ME) == spooled
+    again = first.start(model, "double", spooled, SMALL, ME)
+    until_state(first, again, "finished")
+
+
+def test_a_job_whose_storage_was_away_goes_on_by_itself(
+    first: Jobs, server: V2Server, model: Model, storage: type[Storage]
+) -> None:
+    """Nobody has to resume it, and the result is that of an uninterrupted run."""
+    server.models["double"] = paused_by(doubled, 0.02)
+    with closing(jobs_in(URL, jobs_taken_over_s=2.0)) as jobs:
+        jobs.recover(lambda _: model)
+        job_id = start(jobs, model, table(2000, first=20))
+        until_done(jobs, job_id, 20)
+        storage.error = StorageError(URL, "ReadTimeoutError")
+        until(lambda: not seen(jobs, job_id).is_here)
+        assert seen(jobs, job_id).state in ("waiting", "running")
+        server.models["double"] = doubled
+        storage.error = None
+        until_state(jobs, job_id, "finished", "stopped")
+        assert result(first, job_id) == expected(2000, first=20)
+
+
+def test_a_storage_that_refuses_stops_the_job(
+    first: Jobs, server: V2Server, model: Model, storage: type[Storage], monkeypatch: Any
+) -> None:
+    """What no waiting mends is told as the reason, and the job can be resumed."""
+    server.models["double"] = paused_by(doubled, 0.02)
+    job_id = start(first, model, table(1000, first=20))
+    until_done(first, job_id, 20)
+    put = storage.pipe_file
+
+    def refused(self: Storage, path: str, *given: Any, **named: Any) -> None:
+        if "/parts/" in path:
+            raise PermissionError(errno.EACCES, "Access Denied for key AKIA123")
+        put(self, path, *given, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, "pipe_file", refused)
+        view = until_state(first, job_id, "stopped")
+    assert view.reason == (
+        f"{URL} said no: the keys of the dashboard do not permit that, or are wrong "
+        "(PermissionError)"
+    )
+    server.models["double"] = doubled
+    first.resume(job_id, ME)
+    until_state(first, job_id, "finished")
+    assert result(first, job_id) == expected(1000, first=20)
+
+
+def test_a_storage_that_is_silent_at_the_start(
+    storage: type[Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look is waited for a while only, and told; the dashboard is there meanwhile."""
+    monkeypatch.setattr("dashboard.jobs.shelf.FIRST_LOOK_S", 0.05)
+    answering = threading.Event()
+    monkeypatch.setattr(Bucket, "check", lambda _: answering.wait(60))
+    with closing(jobs_in(URL)) as jobs:
+        assert jobs.mine(ME) == []
+        assert jobs.problem() == f"the jobs in {URL} can't be read: no answer yet"
+        answering.set()
+        until(lambda: jobs.mine(ME) == [] and jobs.problem() == "")
+    assert storage.error is None
+
+
+class Answer(Exception):  # noqa: N818 - as botocore's ClientError, which holds the answer
+    """What a library raises for an answer of S3."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__("with the key AKIA123")
+        self.response = {"Error": {"Code": code}}
+
+
+def answered(error: OSError, code: str) -> OSError:
+    """Return what s3fs makes of it."""
+    error.__cause__ = Answer(code)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (StorageError(URL, "NoCredentialsError"), "there are no keys; set AWS_ACCESS_KEY_ID"),
+        (StorageError(URL, "ConnectTimeoutError"), "it does not answer (ConnectTimeoutError)"),
+        (StorageError(URL, "SSLError"), "its certificate is not trusted"),
+        (StorageError(URL, "ParamValidationError"), "no name of a bucket: bucket"),
+        (StorageError(URL, "Surprise"), "Surprise"),
+        (PermissionError("key AKIA123"), "the keys of the dashboard do not permit that"),
+        (answered(PermissionError("AKIA123"), "ExpiredToken"), "the keys of the dashboard do not"),
+        (
+            answered(PermissionError("AKIA123"), "RequestTimeTooSkewed"),
+            "the clock of this machine is wrong",
+        ),
+        (
+            answered(OSError(errno.EINVAL, "AKIA123"), "AuthorizationHeaderMalformed"),
+            "Invalid argument (AuthorizationHeaderMalformed)",
+        ),
+        (answered(OSError(errno.EINVAL, ""), "key AKIA123"), "Invalid argument (OSError)"),
+        (FileNotFoundError("bucket"), "there is no bucket bucket"),
+        (OSError(errno.EBUSY, "Slow down AKIA123"), "it does not answer (OSError)"),
+        (OSError(errno.EINVAL, "AKIA123"), "Invalid argument (OSError)"),
+        (TimeoutError(), "it does not answer (TimeoutError)"),
+    ],
+)
+def test_what_a_storage_says_is_put_in_words(
+    storage: type[Storage], error: OSError, words: str
+) -> None:
+    """By its kind: the words of a library may hold keys."""
+    assert storage.error is None
+    found = Bucket(URL, 120.0).words(error)
+    assert found.startswith(words)
+    assert "AKIA123" not in found
+
+
+# The setting.
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://me:hunter2@bucket/x",
+        "s3://hunter2@bucket/x",
+        "s3://bucket/x?token=hunter2",
+        "zip::s3://me:hunter2@bucket/x",
+    ],
+)
+def test_a_url_with_a_secret_is_refused(url: str) -> None:
+    """In a sentence that says where keys belong, and does not repeat them."""
+    with pytest.raises(ConfigurationError) as caught:
+        jobs_in(url)
+    assert str(caught.value) == (
+        "KSERVE_CLIENT_JOBS_FOLDER must hold no user, password or query, only a URL such as "
+        "s3://bucket/prefix; keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3:///prefix", "is no URL of a place in a bucket: s3:///prefix; write it as s3://bucket"),
+        ("zip::s3://bucket/x.zip", "is no URL of a place in a bucket: zip::s3://bucket/x.zip"),
+        ("nope://bucket/x", "a job can't lie at nope://bucket/x"),
+    ],
+)
+def test_a_url_that_can_not_be_used_is_told(url: str, words: str) -> None:
+    """Before anything is asked of a network."""
+    with pytest.raises(ConfigurationError, match=words):
+        jobs_in(url)
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has no s3fs learns what to install."""
+    pytest.importorskip("fsspec")
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(ConfigurationError, match=r"s3:// needs .*; install kserve-client\[s3\]"):
+        jobs_in("s3://bucket/x")
+
+
+def test_a_url_stays_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In the environment as in a program; a folder is a folder, also as a URL of one."""
+    monkeypatch.setenv("KSERVE_CLIENT_JOBS_FOLDER", "s3://bucket/prefix")
+    assert Settings().jobs_folder == "s3://bucket/prefix"
+    monkeypatch.setenv("KSERVE_CLIENT_JOBS_FOLDER", str(tmp_path))
+    assert Settings().jobs_folder == tmp_path
+    with closing(jobs_in(f"file://{tmp_path}/a%20folder")) as jobs:
+        jobs.spool(io.BytesIO(b"a\n"), "a.csv", ME)
+    assert (tmp_path / "a folder" / "uploads").is_dir()
