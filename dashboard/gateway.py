@@ -6,6 +6,7 @@ are the models file and the number of its reading, so that nothing outlives a ch
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ METADATA_TTL_S = 30
 DESCRIPTION_TTL_S = 15
 AT_REST = ("scaled to zero", "stopped")
 REPORT_TTL_S = 3600
+CLUSTER_S, CLUSTER_LOOK_S = 30.0, 0.5
 RESULTS_TTL_S = 600
 
 
@@ -129,11 +131,25 @@ def monitor() -> Monitor:
 def jobs() -> Jobs:
     """The batch jobs of this process; the first call takes up those that another process left.
 
-    Raises ConfigurationError when their folder can't be written.
+    Raises ConfigurationError when their folder can't be written, or their URL can't be used.
     """
     found = Jobs(settings())
-    found.recover(open_model)
+    found.recover(_model_of_job)
     return found
+
+
+def _model_of_job(name: str) -> Model:
+    """A model by its name, for a job that goes on: one whose model is not there is stopped.
+
+    The cluster takes a moment to say which models there are.
+    """
+    deadline = time.monotonic() + CLUSTER_S
+    while name not in (models := catalog()) and time.monotonic() < deadline:
+        found = models.found()
+        if found is None or found.is_complete:
+            break
+        time.sleep(CLUSTER_LOOK_S)
+    return open_model(name)
 
 
 def recover_jobs() -> None:

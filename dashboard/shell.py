@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 PRODUCT = "kserve-client"
 ICON = Path(__file__).with_name("icon.svg")
+# No part of a page waits for it, see `_come_back`.
+COME_BACK_S = 3600.0
+# A cluster is asked through in less than a second, where it answers.
+AWAITED_S = 0.5
 # The parts of the page Details, as they stand in the address.
 PART_KEY = "part"
 KNOWN, LEARN, CHECKS, SERVER = (
@@ -79,6 +83,7 @@ def frame(page: StreamlitPage) -> None:
     """What stands around every page: its window, the model picker, and where we are."""
     st.set_page_config(f"{page.title} · {PRODUCT}", page_icon=str(ICON), layout="wide")
     st.html(NARROW_ONLY)
+    _come_back()
     with st.sidebar:
         _picker()
         if settings().badge:
@@ -89,6 +94,15 @@ def frame(page: StreamlitPage) -> None:
         return  # there is none to show; the page explains it
     gateway.recover_jobs()
     _older_reading(loaded)
+
+
+@st.fragment(run_every=COME_BACK_S)
+def _come_back() -> None:
+    """Draw nothing: its being there has the browser ask for the whole page when it connects again.
+
+    Streamlit's page does so (1.67) where a part of it refreshes by itself. Otherwise, connected to
+    another replica, it would show what it had, and a click into a fragment would be passed over.
+    """
 
 
 def _older_reading(loaded: Loaded) -> None:
@@ -106,6 +120,11 @@ def _older_reading(loaded: Loaded) -> None:
 def page(title: str) -> Iterator[Chosen]:
     """The frame of a page about one model. Explains, and ends the page, when there is none."""
     catalog = _catalog_or_stop(title)
+    if _is_awaited(catalog):
+        st.title(title)
+        cluster_problems(catalog.found())
+        _look_again_for_it()
+        st.stop()
     name = chosen_model()
     if name is None or name not in catalog:
         name = next(iter(catalog))
@@ -144,7 +163,7 @@ def _picker() -> None:
         catalog = gateway.catalog()
     except ConfigurationError:
         return  # the page explains it
-    if not len(catalog):
+    if not len(catalog) or _is_awaited(catalog):
         return
     labels = _labels(catalog)
     names = {label: name for name, label in labels.items()} | {name: name for name in labels}
@@ -166,6 +185,22 @@ def _picker() -> None:
         bind="query-params",
         persist_state="session",
     )
+
+
+def _is_awaited(catalog: Catalog) -> bool:
+    """Whether the link names a model that the cluster may have, which was not asked through yet."""
+    found, asked = catalog.found(), asked_model()
+    if found is None or found.is_complete or asked is None:
+        return False
+    return asked not in catalog and asked not in _labels(catalog).values()
+
+
+@st.fragment(run_every=AWAITED_S)
+def _look_again_for_it() -> None:
+    """Open the page anew once the model is there, or is not in the cluster either."""
+    with explained():
+        if not _is_awaited(gateway.catalog()):
+            st.rerun()
 
 
 def _labels(catalog: Catalog) -> dict[str, str]:

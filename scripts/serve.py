@@ -4,13 +4,22 @@ Runs in the dashboard's environment. Streamlit takes its settings from `.streaml
 STREAMLIT_… variables.
 """
 
+import importlib
+import os
 import sys
+import threading
+import time
 from pathlib import Path
 
 from streamlit import net_util
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
+from scripts.ask_dashboard import own_url, problem
+
 APP = Path(__file__).resolve().parent.parent / "app.py"
+LOOK_S = 0.5
+START_S = 60.0
 
 
 def never_ask_outside() -> None:
@@ -26,9 +35,29 @@ def _unknown() -> None:
     """No address: such an origin is refused, as it would be anyway."""
 
 
+def show_no_files_as_pages() -> None:
+    """Have app.py alone say which pages there are.
+
+    Streamlit would show the first visitor of a process the names of the files in pages/ for as long
+    as app.py is imported: some seconds (1.67.0).
+    """
+    PagesManager.uses_pages_directory = False
+
+
+def look_for_jobs() -> None:
+    """Go on with the jobs that another process left, once we serve."""
+    deadline = time.monotonic() + START_S
+    while problem(own_url(os.environ), with_page=False) and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    # Not before: its import takes a second, in which nobody would be answered.
+    importlib.import_module("scripts.take_up_jobs").run()
+
+
 def main() -> None:
     """Serve until a signal comes."""
     never_ask_outside()
+    show_no_files_as_pages()
+    threading.Thread(target=look_for_jobs, name="look-for-jobs", daemon=True).start()
     sys.argv = ["streamlit", "run", str(APP)]
     cli.main(prog_name="streamlit")
 

@@ -53,7 +53,7 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
         {**TWO, **STICKY, **COOKIES, "jobs": {"persistence": {"enabled": True}}},
         (
             "2 replicas can't share the volume of the jobs: give jobs.persistence.accessModes "
-            "ReadWriteMany, or run one replica"
+            "ReadWriteMany, keep them in object storage (jobs.url), or run one replica"
         ),
     ),
     "a stickiness of the route, no route": (
@@ -70,8 +70,22 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
             "jobs": {"persistence": {"enabled": True}},
         },
         (
-            "dashboard.daskScheduler needs a volume that the workers mount as well: set "
-            "jobs.persistence.enabled, and jobs.persistence.accessModes to ReadWriteMany"
+            "dashboard.daskScheduler needs a place for the jobs that its workers reach as well: set "
+            "jobs.url, or jobs.persistence.enabled with jobs.persistence.accessModes [ReadWriteMany]"
+        ),
+    ),
+    "two places for the jobs": (
+        {**IMAGE, "jobs": {"url": "s3://dashboards/jobs", "persistence": {"enabled": True}}},
+        (
+            "jobs.url and jobs.persistence.enabled are both set: are the jobs kept in object "
+            "storage, or in a volume?"
+        ),
+    ),
+    "a key in the place of the jobs": (
+        {**IMAGE, "jobs": {"url": "s3://user:key@dashboards/jobs"}},
+        (
+            "jobs.url holds a user or a key: put the access key into a Secret, and name that in "
+            "s3.existingSecret"
         ),
     ),
     "fewer at most than at least": (
@@ -202,7 +216,7 @@ def test_every_sentence_of_the_templates_has_an_example() -> None:
     text = (CHART / "templates" / "_refusals.tpl").read_text()
     said = [sentence for _, sentence in CONTRADICTIONS.values()]
     written = re.findall(r'fail \(?(?:printf )?"((?:[^"\\]|\\.)*)"', text)
-    assert len(written) == text.count("{{- fail ") == 19
+    assert len(written) == text.count("{{- fail ") == 21
     for form in written:
         pattern = re.sub(r"%[sd]", ".+", re.escape(form).replace("%d", "%s"))
         assert [one for one in said if re.fullmatch(pattern, one)], form
@@ -272,6 +286,16 @@ WRONG: dict[str, tuple[str, Any, str]] = {
         "jobs.persistence.accessModes",
         ["ReadOnlyMany"],
         "at '/jobs/persistence/accessModes/0': value must be one of",
+    ),
+    "a place for the jobs that is a folder": (
+        "jobs.url",
+        "/var/lib/kserve-client",
+        "at '/jobs/url': '/var/lib/kserve-client' does not match",
+    ),
+    "a user in the address of the storage": (
+        "s3.endpoint",
+        "https://user:key@minio.example.org",
+        "at '/s3/endpoint': 'https://user:key@minio.example.org' does not match",
     ),
     "all may be away": (
         "podDisruptionBudget.maxUnavailable",

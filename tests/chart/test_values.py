@@ -292,6 +292,42 @@ def test_the_jobs_have_a_place(examples: dict[str, Rendered]) -> None:
     assert examples["hardly-anything"].all("PersistentVolumeClaim") == []
 
 
+def test_the_jobs_may_lie_in_object_storage(examples: dict[str, Rendered]) -> None:
+    """No volume, no waiting for one at a roll-out; the disk of the pod is for tables on their way."""
+    release = examples["object-storage"]
+    settings = release.settings()
+    assert settings["KSERVE_CLIENT_JOBS_FOLDER"] == "s3://dashboards/jobs"
+    assert settings["AWS_ENDPOINT_URL_S3"] == "https://minio.example.org:9000"
+    assert settings["AWS_DEFAULT_REGION"] == "eu-central-1"
+    assert release.all("PersistentVolumeClaim") == []
+    assert strategy(release)["type"] == "RollingUpdate"
+    (scratch,) = (
+        one["mountPath"] for one in release.container()["volumeMounts"] if one["name"] == "jobs"
+    )
+    assert settings["TMPDIR"] == scratch
+    volumes = release.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "jobs", "emptyDir": {"sizeLimit": "20Gi"}} in volumes
+
+
+def test_the_access_key_is_named_and_never_held(examples: dict[str, Rendered]) -> None:
+    """By the keys that the Secret has; no object of the release holds a part of it."""
+    found = {one["name"]: one["valueFrom"] for one in examples["object-storage"].container()["env"]}
+    for variable, key in (("AWS_ACCESS_KEY_ID", "user"), ("AWS_SECRET_ACCESS_KEY", "password")):
+        assert found[variable] == {"secretKeyRef": {"name": "dashboard-s3", "key": key}}
+
+
+def test_without_an_access_key_the_account_is_who_asks(helm: Engines) -> None:
+    """A cloud adds what it takes to pods of an account with its annotation; nothing of ours is in the way."""
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/dashboard"}
+    values = {**IMAGE, "jobs": {"url": "s3://jobs"}, "serviceAccount": {"annotations": role}}
+    release = helm.render(values)
+    assert release.one("ServiceAccount")["metadata"]["annotations"] == role
+    assert [name for name in release.settings() if name.startswith("AWS_")] == []
+    assert "env" not in release.container()
+    assert "as whom" not in release.notes
+    assert "as whom, is empty" in helm.render({**IMAGE, "jobs": {"url": "s3://jobs"}}).notes
+
+
 def test_clouds_credentials_are_out_of_reach(examples: dict[str, Rendered]) -> None:
     """A model's address can't be that of the metadata service, wherever else it may be."""
     dns, anywhere = examples["minimal"].one("NetworkPolicy")["spec"]["egress"]
@@ -371,6 +407,22 @@ def test_the_notes_say_how_to_get_there(examples: dict[str, Rendered]) -> None:
     assert "--set-file models.content=models.yaml" in examples["minimal"].notes
     assert "experimental channel" in examples["session-persistence"].notes
     assert "bind get, list and watch" in examples["hardly-anything"].notes
+
+
+def test_the_notes_say_what_object_storage_means(
+    helm: Engines, examples: dict[str, Rendered]
+) -> None:
+    """Who goes on with a job and when, what the key has to allow, and which image it takes."""
+    notes = examples["object-storage"].notes
+    assert "Batch jobs live in s3://dashboards/jobs: all replicas see the same ones." in notes
+    assert "taken up by another one after 120 s of silence" in notes
+    assert "may read, write, list and delete below s3://dashboards/jobs" in notes
+    assert "one of its rules has to lead to the storage.\n" in notes
+    assert 'extras s3 and dask: EXTRAS="kubernetes s3 dask" ./scripts/image.sh' in notes
+    assert "the same access to s3://dashboards/jobs" in notes
+    only_tables = helm.render({**IMAGE, "dashboard": {"sources": "s3://tables/"}}).notes
+    assert 'extra s3: EXTRAS="kubernetes s3" ./scripts/image.sh' in only_tables
+    assert "EXTRAS" not in examples["one-with-volume"].notes
 
 
 def test_the_notes_say_what_the_workers_of_a_cluster_need(

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import gateway
+from dashboard.settings import settings
+from kserve_client.errors import ConfigurationError
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, links, title, words
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
@@ -198,3 +201,36 @@ def test_a_cluster_alone_and_out_of_reach(
     path.write_text(f"kubernetes: {{namespaces: [flowers], kubeconfig: '{kubeconfig}'}}\n")
     seen = seen_when(open_page("home", path), "KServe")
     assert "KServe (serving.kserve.io/v1beta1) is not installed" in seen
+
+
+def test_a_link_waits_for_the_cluster(
+    open_page: OpenPage, server: V2Server, models_file: Path, cluster: KubernetesAPI
+) -> None:
+    """The first page of a process may come before the cluster's answer: no other model is opened."""
+    server.models["rose"] = server.models["flower"]
+    cluster.put(service(server.url))
+    cluster.pause_s = 1.0
+    app = open_page("predict", with_cluster(models_file, cluster), m="flowers/rose")
+    assert "Looking for models in the cluster" in words(app)
+    assert not app.toast
+    assert not app.main.button
+    assert "rose" in seen_when(app, "rose")
+    assert app.query_params["m"] == "flowers/rose"
+    assert title(app).endswith("rose")
+
+
+def test_a_job_that_goes_on_waits_for_the_cluster(
+    server: V2Server,
+    models_file: Path,
+    cluster: KubernetesAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that takes up jobs at its start knows the cluster's models a moment later."""
+    cluster.put(service(server.url))
+    cluster.pause_s = 1.0
+    monkeypatch.setenv("KSERVE_CLIENT_MODELS", str(with_cluster(models_file, cluster)))
+    settings.cache_clear()
+    assert "flowers/rose" not in gateway.catalog()
+    assert gateway._model_of_job("flowers/rose").name == "rose"
+    with pytest.raises(ConfigurationError, match="flowers/tulip"):
+        gateway._model_of_job("flowers/tulip")

@@ -17,6 +17,7 @@ from tests.image.docker import Docker
 ROOT = Path(__file__).resolve().parents[2]
 BASE = "python:3.11-slim"
 TAG = "kserve-client:test"
+OURS = "org.opencontainers.image.title=kserve-client"
 
 
 @pytest.fixture(scope="session")
@@ -62,4 +63,6 @@ def image(docker: Docker, base: str) -> str:
         check=False,
     )
     assert built.returncode == 0, built.stdout + built.stderr
+    # The one that had the tag before would stay for ever.
+    docker.run("image", "prune", "--force", "--filter", f"label={OURS}")
     return TAG

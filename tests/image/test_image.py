@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import needs
 from tests.image.conftest import ROOT
 from tests.image.docker import Docker
+from tests.image.hardened import SCRIPT, container, wait_until_well
 
 # The first test builds: a minute or two, seconds when the layers are there.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-LIMITS = (
-    "--read-only",
-    "--tmpfs",
-    "/tmp",
-    "--cap-drop",
-    "ALL",
-    "--network",
-    "none",
-    "--security-opt",
-    "no-new-privileges",
-    "--user",
-    "10001:10001",
-    "--memory",
-    "512m",
-    "--pids-limit",
-    "128",
-)
-SCRIPT = "/app/scripts/entrypoint.sh"
 # Streamlit's look-up of its own address lasts 20 s where nothing leads outside.
 LOOK_UP_S = 20.0
 ASK_FROM_ELSEWHERE = """
@@ -49,32 +27,6 @@ connection.request("GET", "/ml/dash/_stcore/stream", headers={
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Origin": "http://elsewhere.example.org"})
 print(connection.getresponse().status, time.monotonic() - begin)
 """
-
-
-@contextmanager
-def container(docker: Docker, image: str, *options: str) -> Iterator[str]:
-    """Run the image with the limits until the block ends."""
-    name = docker.run("run", "--detach", *LIMITS, *options, image)
-    try:
-        yield name
-    finally:
-        docker.run("rm", "--force", name)
-
-
-def wait_until_well(docker: Docker, name: str) -> float:
-    """Return after how many seconds its own health check says that it is well."""
-    begin = time.monotonic()
-    while time.monotonic() - begin < 60:
-        asked = subprocess.run(
-            [docker.program, "exec", name, SCRIPT, "health"],
-            env=docker.variables,
-            capture_output=True,
-            check=False,
-        )
-        if asked.returncode == 0:
-            return time.monotonic() - begin
-        time.sleep(0.05)
-    raise AssertionError(docker.run("logs", name))
 
 
 @pytest.fixture(scope="module")
@@ -221,38 +173,3 @@ def test_it_says_what_it_is(docker: Docker, image: str, record_testsuite_propert
     assert found["Config"]["Entrypoint"] == [SCRIPT]
     record_testsuite_property("size_mb", round(found["Size"] / 1e6))
     assert found["Size"] < 520e6  # 450 MB with the core alone; kubernetes adds 50
-
-
-# A batch that runs while SIGTERM comes, and is resumed by the next start, belongs here: see issue 7.
-
-
-def trivy(*words: str | Path) -> Any:
-    """Run trivy without asking for anything outside."""
-    program = needs.chart_python().with_name("trivy")
-    ended = subprocess.run(
-        [program, "--quiet", *words], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
-
-
-def test_trivy_lists_what_is_in_it(docker: Docker, image: str, tmp_path: Path) -> None:
-    """The SBOM has every package of the lock files, and no secret is found."""
-    archive = tmp_path / "image.tar"
-    docker.run("save", "--output", archive, image, timeout_s=300)
-    cached = ("--cache-dir", tmp_path / "cache", "--input", archive)
-    listed = trivy("image", "--format", "cyclonedx", "--skip-db-update", *cached)
-    names = {one["name"].lower() for one in listed["components"]}
-    assert {"streamlit", "pyarrow", "kubernetes", "pandas", "libc6"} <= names
-    assert not {"pip", "setuptools", "gcc"} & names
-    found = trivy("image", "--scanners", "secret", "--format", "json", *cached)
-    assert [one for one in found.get("Results", []) if one.get("Secrets")] == []
-
-
-def test_hadolint_has_nothing_to_say() -> None:
-    """Every finding is mended, or explained where it is ignored."""
-    program = needs.chart_python().with_name("hadolint")
-    ended = subprocess.run(
-        [program, ROOT / "Dockerfile"], capture_output=True, text=True, check=False
-    )
-    assert (ended.returncode, ended.stdout) == (0, "")

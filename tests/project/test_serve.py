@@ -1,10 +1,27 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from streamlit import net_util
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server import server_util
 
 from scripts import serve
+from scripts.processes import LOOPBACK, Child, free_ports
+from tests import batch_page
+from tests.dashboard.batch_jobs import (
+    doubled,
+    jobs_in,
+    model_of,
+    result,
+    start,
+    until_done,
+    until_state,
+)
+from tests.servers import ROOT, dashboard_variables
+from tests.v2_server import v2_server
 
 
 def test_an_origin_from_elsewhere_is_refused_without_a_look_outside(
@@ -29,3 +46,42 @@ def test_the_app_is_where_it_is_looked_for() -> None:
     """The script that Streamlit runs."""
     assert serve.APP.name == "app.py"
     assert serve.APP.is_file()
+
+
+def test_a_file_in_pages_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first visitor of a process is shown what app.py names, not app, batch, health and home."""
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)  # as in a fresh process
+    assert PagesManager(str(serve.APP)).uses_pages_directory
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
+    serve.show_no_files_as_pages()
+    assert not PagesManager(str(serve.APP)).uses_pages_directory
+
+
+@pytest.mark.slow
+def test_a_job_goes_on_before_anybody_opens_a_page(tmp_path: Path) -> None:
+    """A process ends in the middle of one; the next one does the rest, and nobody looks."""
+    with v2_server(double=batch_page.PACED) as server:
+        batch_page.write_models_file(tmp_path / "models.yaml", server)
+        jobs = jobs_in(tmp_path / "jobs")
+        job_id = start(jobs, model_of(server), batch_page.TABLE)
+        until_done(jobs, job_id, 1)
+        jobs.close()
+        server.models["double"] = doubled
+        variables = {
+            "KSERVE_CLIENT_JOBS_FOLDER": str(tmp_path / "jobs"),
+            "STREAMLIT_SERVER_ADDRESS": LOOPBACK,
+            "STREAMLIT_SERVER_PORT": str(free_ports(1)[0]),
+        }
+        serving = Child(
+            "The dashboard",
+            [sys.executable, "-m", "scripts.serve"],
+            tmp_path / "log",
+            cwd=ROOT,
+            env=dashboard_variables(tmp_path / "models.yaml", **variables),
+        )
+        try:
+            until_state(jobs, job_id, "finished")
+        finally:
+            serving.stop()
+        assert result(jobs, job_id) == batch_page.RESULT
+        assert "ScriptRunContext" not in serving.log.read_text()

@@ -75,6 +75,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or .Values.rbac.namespaces .Values.rbac.clusterWide (and $discovery (not (get $discovery "kubeconfig"))) }}yes{{ end }}
 {{- end }}
 
+{{/* {"items": [...]}: the extras of the image that the values ask for, as JSON. */}}
+{{- define "kserve-client.extras" -}}
+{{- $extras := list }}
+{{- if or .Values.jobs.url (contains "s3://" .Values.dashboard.sources) }}{{ $extras = append $extras "s3" }}{{ end }}
+{{- if .Values.dashboard.daskScheduler }}{{ $extras = append $extras "dask" }}{{ end }}
+{{- dict "items" $extras | toJson }}
+{{- end }}
+
 {{/* "yes" where two pods may hold the volume of the jobs at once. */}}
 {{- define "kserve-client.sharesVolume" -}}
 {{- if has "ReadWriteMany" .Values.jobs.persistence.accessModes }}yes{{ end }}

@@ -4,7 +4,7 @@
 {{- fail "image.repository is empty: name the repository you pushed the image to, e.g. registry.example.org/ml/kserve-client" }}
 {{- end }}
 {{- include "kserve-client.refusals.replicas" . }}
-{{- include "kserve-client.refusals.cluster" . }}
+{{- include "kserve-client.refusals.jobs" . }}
 {{- include "kserve-client.refusals.models" . }}
 {{- include "kserve-client.refusals.route" . }}
 {{- include "kserve-client.refusals.streamlit" . }}
@@ -32,16 +32,22 @@
 {{- fail (printf "%d replicas need one cookieSecret.existingSecret for all: kubectl create secret generic kserve-client-cookies --from-literal=%s=$(openssl rand -hex 32)" $replicas .Values.cookieSecret.key) }}
 {{- end }}
 {{- if and (gt $replicas 1) .Values.jobs.persistence.enabled (not (include "kserve-client.sharesVolume" .)) }}
-{{- fail (printf "%d replicas can't share the volume of the jobs: give jobs.persistence.accessModes ReadWriteMany, or run one replica" $replicas) }}
+{{- fail (printf "%d replicas can't share the volume of the jobs: give jobs.persistence.accessModes ReadWriteMany, keep them in object storage (jobs.url), or run one replica" $replicas) }}
 {{- end }}
 {{- if and (ne .Values.stickiness.type "none") (ne .Values.stickiness.type "external") (not .Values.httpRoute.enabled) }}
 {{- fail (printf "stickiness.type %s is a part of the HTTPRoute: set httpRoute.enabled, or stickiness.type external" .Values.stickiness.type) }}
 {{- end }}
 {{- end }}
 
-{{- define "kserve-client.refusals.cluster" -}}
-{{- if and .Values.dashboard.daskScheduler (not (and .Values.jobs.persistence.enabled (include "kserve-client.sharesVolume" .))) }}
-{{- fail "dashboard.daskScheduler needs a volume that the workers mount as well: set jobs.persistence.enabled, and jobs.persistence.accessModes to ReadWriteMany" }}
+{{- define "kserve-client.refusals.jobs" -}}
+{{- if and .Values.jobs.url .Values.jobs.persistence.enabled }}
+{{- fail "jobs.url and jobs.persistence.enabled are both set: are the jobs kept in object storage, or in a volume?" }}
+{{- end }}
+{{- if regexMatch "^s3://[^/]*@" .Values.jobs.url }}
+{{- fail "jobs.url holds a user or a key: put the access key into a Secret, and name that in s3.existingSecret" }}
+{{- end }}
+{{- if and .Values.dashboard.daskScheduler (not .Values.jobs.url) (not (and .Values.jobs.persistence.enabled (include "kserve-client.sharesVolume" .))) }}
+{{- fail "dashboard.daskScheduler needs a place for the jobs that its workers reach as well: set jobs.url, or jobs.persistence.enabled with jobs.persistence.accessModes [ReadWriteMany]" }}
 {{- end }}
 {{- end }}
 

@@ -1,0 +1,71 @@
+"""The variables that the chart sets lead a dashboard to its jobs in a real S3 store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dashboard.jobs import Jobs
+from dashboard.settings import Settings
+from scripts.pipeline.seaweedfs import ADMIN, SeaweedFS
+from tests import needs
+from tests.chart.engines import Engines, Rendered, values_of
+from tests.dashboard.batch_jobs import (
+    doubled,
+    expected,
+    model_of,
+    result,
+    start,
+    table,
+    until_state,
+)
+from tests.v2_server import v2_server
+
+pytestmark = pytest.mark.slow
+
+BUCKET = "dashboards"
+SECRET = dict(zip(("user", "password"), ADMIN, strict=True))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SeaweedFS]:
+    """Start SeaweedFS and make a bucket; forget what s3fs learnt of other stores and of this one."""
+    s3fs = pytest.importorskip("s3fs")
+    with SeaweedFS(needs.pipeline_python(), tmp_path / "data", tmp_path / "weed.log") as found:
+        key, secret = ADMIN
+        there = {"endpoint_url": found.url, "region_name": "us-east-1"}
+        s3fs.S3FileSystem(key=key, secret=secret, client_kwargs=there).mkdir(BUCKET)
+        s3fs.S3FileSystem.clear_instance_cache()
+        yield found
+        s3fs.S3FileSystem.clear_instance_cache()
+
+
+def variables_of(release: Rendered) -> dict[str, str]:
+    """What the environment of a pod holds, secrets included."""
+    secrets = {
+        one["name"]: SECRET[one["valueFrom"]["secretKeyRef"]["key"]]
+        for one in release.container()["env"]
+        if one["name"].startswith("AWS_")
+    }
+    return {**release.settings(), **secrets}
+
+
+def test_a_job_is_done_there(
+    helm: Engines, store: SeaweedFS, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the example as it is but for the address: another replica reads the result of the first."""
+    values = values_of("object-storage")
+    values["s3"]["endpoint"] = store.url
+    values["dashboard"] = {}  # neither the tables nor the cluster of the example are there
+    for name, value in variables_of(helm.render(values)).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with v2_server(double=doubled) as server, closing(Jobs(Settings())) as first:
+        job_id = start(first, model_of(server), table(50, first=100))
+        until_state(first, job_id, "finished")
+        with closing(Jobs(Settings())) as second:
+            until_state(second, job_id, "finished")
+            assert result(second, job_id) == expected(50, first=100)
