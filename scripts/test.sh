@@ -104,5 +104,6 @@ case "$part" in
 esac
 # Most tests wait for a server or a browser: one process more than there are cores.
 # tests/conftest.py says which tests stay together; `-n 0` runs all in one process, as --pdb wants it.
-exec "$python" -m pytest --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 1))" --dist loadgroup \
-    "tests${part:+/$part}" "$@"
+# In the order of the folders: those that take longest come first.
+exec "$python" -m pytest --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 1))" \
+    --dist loadscope --no-loadscope-reorder "tests${part:+/$part}" "$@"

@@ -6,27 +6,31 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from scripts import demo_models
 from scripts.mlserver import MLServer
 from tests import needs
 
 MAIN = sys.modules["__main__"]
-TESTS = Path(__file__).parent
 # Folders whose tests share something that takes long to make: a browser's dashboard, the whole road,
 # an image. Everything else is divided file by file.
-WHOLE = {"browser", "pipeline", "image", "chart"}
+WHOLE = ("tests/browser/", "tests/chart/", "tests/image/", "tests/pipeline/")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests stay together when several processes share the work."""
-    for item in items:
-        file = item.path.relative_to(TESTS)
-        group = file.parts[0] if file.parts[0] in WHOLE else file.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+class ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Says which tests stay together when several processes share the work."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next(filter(nodeid.startswith, WHOLE), nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatIsShared:
+    """Have xdist ask it."""
+    return ByWhatIsShared(config, log)
 
 
 @pytest.fixture(autouse=True)
