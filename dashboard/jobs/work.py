@@ -250,6 +250,8 @@ class Work:
         self._check_end()
         with self._opened(facts) as job:
             job.check(facts)
+            if job.counts.done > self.card.counts.done:  # a killed process did not note them
+                self.note(counts=job.counts)
             return self._settled(job, self._scored(job, model, source, options))
 
     def _scored(

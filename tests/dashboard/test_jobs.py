@@ -14,12 +14,14 @@ from typing import NoReturn
 import pytest
 
 from dashboard.jobs import Jobs, StorageTroubleError, UnknownJobError
+from dashboard.jobs import card as cards
 from dashboard.jobs.card import Card
 from dashboard.jobs.shelf import Seen
 from dashboard.jobs.work import Work
 from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.model import Model
 from kserve_client.scoring import ScoreOptions, WriteOptions
+from kserve_client.scoring.job import Counts
 from kserve_client.scoring.job.lock import is_held
 from kserve_client.scoring.job.store import LocalStore
 from tests.dashboard.batch_jobs import (
@@ -393,6 +395,29 @@ def test_closing_does_not_wait_for_the_server(tmp_path: Path, model: Model, gate
     after.recover(lambda _: model)
     until_state(after, job_id, "finished")
     assert result(after, job_id) == expected(30, first=20)
+    after.close()
+
+
+def test_a_job_of_a_killed_process_shows_what_is_done_at_once(
+    tmp_path: Path, server: V2Server, model: Model
+) -> None:
+    """Its card knew of no row; the job itself did, before any new row is answered."""
+    server.models["double"] = paused_by(doubled, 0.05)
+    jobs = jobs_in(tmp_path)
+    job_id = start(jobs, model, table(200, first=20))
+    until_done(jobs, job_id, 10)
+    jobs.close()
+    card = cards.read(jobs._root.cards, job_id)
+    assert card.counts.done
+    card.model_copy(update={"counts": Counts()}).write(jobs._root.cards)
+    gate = server.models["double"] = Gate()
+    after = jobs_in(tmp_path)
+    after.recover(lambda _: model)
+    assert gate.asked.wait(30)
+    assert seen(after, job_id).counts.done >= card.counts.done
+    gate.opened.set()
+    until_state(after, job_id, "finished")
+    assert result(after, job_id) == expected(200, first=20)
     after.close()
 
 
