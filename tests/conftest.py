@@ -16,9 +16,9 @@ from scripts.mlserver import MLServer
 from tests import needs
 
 MAIN = sys.modules["__main__"]
-# Folders whose tests share something that takes long to make: a browser's dashboard, the whole road,
-# an image. Everything else is divided file by file.
-WHOLE = ("tests/browser/", "tests/chart/", "tests/image/", "tests/pipeline/")
+# Folders whose tests share something that takes long to make: a browser's dashboard, an image, a MLflow
+# with models, the whole road. Everything else is divided file by file.
+WHOLE = ("tests/browser/", "tests/chart/", "tests/image/", "tests/live/", "tests/pipeline/")
 
 
 class ByWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

@@ -61,8 +61,9 @@ class Rclone(Store):
         command += ["--addr", f"{LOOPBACK}:{self.port}", "--config", "trees.conf"]
         # Relative, because rclone takes a space in it for the end of a word.
         command += ["--auth-proxy", "./key.sh", "--cache-dir", "cache"]
-        # What one key wrote is there for the other one at once.
-        command += ["--dir-cache-time", "0"]
+        # What one key wrote is there for the other one a moment later. With 0, rclone 1.75.2 does
+        # nothing but clean its caches, in ever more threads.
+        command += ["--dir-cache-time", "100ms"]
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("RCLONE_")}
         given = {"ROAD_BUCKET": self.names["BUCKET"], "ROAD_KEYS": self._known()}
         return Child(self.name, command, self.log, cwd=self.models, env=inherited | given)
