@@ -146,7 +146,8 @@ def _model_of_job(name: str) -> Model:
     deadline = time.monotonic() + CLUSTER_S
     while name not in (models := catalog()) and time.monotonic() < deadline:
         found = models.found()
-        if found is None or found.is_complete:
+        # What can't be seen at the first look may be there at the next.
+        if found is None or (found.is_complete and not found.problems):
             break
         time.sleep(CLUSTER_LOOK_S)
     return open_model(name)

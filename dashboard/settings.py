@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     )
     jobs_taken_over_s: float = Field(
         default=120.0,
-        ge=2.0,
+        ge=10.0,
         description="Seconds of silence after which another process takes up the jobs of one, where "
         "they are kept behind a URL.",
     )

@@ -32,11 +32,17 @@ def _asked(model: Chosen) -> JobView | None:
     """The job that the address names, if it is one of this model."""
     asked = steps.asked_job()
     view = gateway.jobs().get(asked, steps.owner())
-    if asked and view is None and gateway.jobs().problem():
-        steps.tell_problem()
-    elif asked and view is None:
+    if asked and view is None:
+        if _problem(asked):
+            steps.wait_while(lambda: _problem(asked))
         st.info("The dashboard knows no job of this link (any more). Score the table again.")
     return view if view is not None and view.model_name == model.name else None
+
+
+def _problem(asked: str) -> str:
+    """Why nobody knows whether there is such a job; "" when it is known."""
+    jobs = gateway.jobs()
+    return "" if jobs.get(asked, steps.owner()) else jobs.problem()
 
 
 def _headline(view: JobView) -> None:

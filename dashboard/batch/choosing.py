@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from dashboard import gateway, tables, views
 from dashboard.batch import steps
 from dashboard.batch.draft import Draft, Preparation
-from dashboard.jobs import NamedSource, Spooled
+from dashboard.jobs import NamedSource, Spooled, StorageTroubleError
 from dashboard.settings import settings
 from dashboard.shell import Chosen
 from dashboard.state import forget, widget_key
@@ -48,7 +48,10 @@ def draw(model: Chosen, signature: Signature) -> None:
 
 def kept(model: Chosen, signature: Signature) -> Preparation | None:
     """What was uploaded before this window was loaded anew, or another replica answered it."""
-    upload = steps.kept_upload()
+    try:
+        upload = steps.kept_upload()
+    except StorageTroubleError:
+        steps.wait_while(steps.upload_problem)
     if upload is not None:
         with st.spinner(f"Reading {literal(upload.name)}"):
             _take(model, signature, upload)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Any, Literal, NoReturn, cast
 
 import streamlit as st
 
 from dashboard import gateway
 from dashboard.batch.draft import Preparation
-from dashboard.jobs import JobView, Spooled
+from dashboard.jobs import JobView, Spooled, StorageTroubleError
 from dashboard.state import session
 from dashboard.views import literal
 from kserve_client.errors import KServeClientError
 
 JOB, UPLOAD = "job", "upload"
+AGAIN_S = 2.0
 State = Literal["done", "attention", "busy"]
 _ICONS = {
     "done": ":material/check_circle:",
@@ -73,13 +74,31 @@ def tell_problem() -> None:
     """Say why the jobs can't be read at the moment, if they can't."""
     problem = gateway.jobs().problem()
     if problem:
-        st.warning(
-            literal(
-                f"{problem[0].upper()}{problem[1:]}. What is shown may be old; this page tries "
-                "again by itself."
-            ),
-            icon=":material/cloud_off:",
-        )
+        _tell(problem)
+
+
+def wait_while(problem: Callable[[], str]) -> NoReturn:
+    """Tell of a problem, draw nothing else, and draw the page anew once `problem` says ""."""
+    _watch(problem)
+    st.stop()
+
+
+@st.fragment(run_every=AGAIN_S)
+def _watch(problem: Callable[[], str]) -> None:
+    found = problem()
+    if not found:
+        st.rerun()
+    _tell(found)
+
+
+def _tell(problem: str) -> None:
+    st.warning(
+        literal(
+            f"{problem[0].upper()}{problem[1:]}. What is shown may be old; this page tries "
+            "again by itself."
+        ),
+        icon=":material/cloud_off:",
+    )
 
 
 def upload_in_address(made: Preparation | None) -> None:
@@ -97,6 +116,15 @@ def kept_upload() -> Spooled | None:
     if not asked or any(isinstance(one, Spooled) and one.id == asked for one in sources):
         return None
     return gateway.jobs().spooled(asked, owner())
+
+
+def upload_problem() -> str:
+    """Why the upload that the address names can't be read now; "" when it can, or is gone."""
+    try:
+        kept_upload()
+    except StorageTroubleError as error:
+        return str(error)
+    return ""
 
 
 def asked_job() -> str | None:

@@ -11,25 +11,28 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dashboard.jobs.root import CARDS, JOB, JOBS, PRIVATE_FOLDER, SETTING, UPLOADS
+from dashboard.jobs.scratch import Scratch
 from kserve_client.errors import ConfigurationError
 from kserve_client.scoring.job import check_job_id
 from kserve_client.scoring.job.lock import RENEWALS, Lock, acquire, silence_s
 from kserve_client.scoring.job.store import StorageError, Store, UrlStore, s3_code, without_secrets
 
-COPIES_KEPT_S = 24 * 3600.0
 _S3 = frozenset({"s3", "s3a"})
 # Nobody who looks at a page waits for minutes for a storage that is away.
 _TIME_OUTS = {
-    "config_kwargs": {"connect_timeout": 3, "read_timeout": 15, "retries": {"max_attempts": 1}}
+    "config_kwargs": {
+        "connect_timeout": 3,
+        "read_timeout": 15,
+        "retries": {"total_max_attempts": 1},
+    }
 }
 _NO_KEYS = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
+_SET_KEYS = "there are no keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the dashboard a role"
 _AWAY = ("Connect", "Timeout", "Proxy", "HTTPClient", "ClientPayload", "ServerDisconnected")
 # What s3fs makes of "slow down", and of a fault of the storage.
 _BUSY = frozenset({errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO)})
@@ -55,7 +58,7 @@ class Bucket:
         self.heard_every_s = taken_over_s / RENEWALS
         self.cards: Store = self._store(CARDS)
         self.uploads: Store = self._store(UPLOADS)
-        self._scratch = _scratch()
+        self._scratch = Scratch()
         self._is_checked = False
 
     def check(self) -> None:
@@ -74,22 +77,19 @@ class Bucket:
 
     def words(self, error: OSError) -> str:
         """What went wrong, by its kind: the words of a storage may hold what is secret."""
-        kind = _kind(error)
-        if kind in _NO_KEYS:
-            return (
-                "there are no keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the "
-                "dashboard a role"
-            )
-        if kind == "RequestTimeTooSkewed":
-            return "the clock of this machine is wrong"
+        kind, bucket = _kind(error), urlsplit(self._url).netloc
+        told = {
+            "NoSuchBucket": f"there is no bucket {bucket}",
+            "ParamValidationError": f"no name of a bucket: {bucket}",
+            "RequestTimeTooSkewed": "the clock of this machine is wrong",
+            "SSLError": "its certificate is not trusted",
+        } | dict.fromkeys(_NO_KEYS, _SET_KEYS)
+        if kind in told:
+            return told[kind]
         if isinstance(error, PermissionError):
             return f"the keys of the dashboard do not permit that, or are wrong ({kind})"
         if isinstance(error, FileNotFoundError):
-            return f"there is no bucket {urlsplit(self._url).netloc}"
-        if kind == "ParamValidationError":
-            return f"no name of a bucket: {urlsplit(self._url).netloc}"
-        if kind == "SSLError":
-            return "its certificate is not trusted"
+            return "a file of it is gone"
         if self.is_away(error):
             return f"it does not answer ({kind})"
         return kind if error.errno is None else f"{os.strerror(error.errno)} ({kind})"
@@ -139,10 +139,8 @@ class Bucket:
         shutil.rmtree(self._near(job_id), ignore_errors=True)
 
     def tidy(self) -> None:
-        """Remove what was put near more than a day ago."""
-        for folder in Path(self._scratch.name).iterdir():
-            if time.time() - folder.stat().st_mtime > COPIES_KEPT_S:
-                shutil.rmtree(folder, ignore_errors=True)
+        """Remove what was put near more than a day ago, and results older than an hour."""
+        self._scratch.tidy()
 
     def remove(self, job_id: str) -> None:
         """Remove what is near, and all objects of the job."""
@@ -160,7 +158,7 @@ class Bucket:
         return max((mark.changed_s for mark in marks), default=0.0) or float("inf")
 
     def _near(self, job_id: str) -> Path:
-        return Path(self._scratch.name) / check_job_id(job_id)
+        return self._scratch.path / check_job_id(job_id)
 
     def _folder(self, job_id: str) -> str:
         return f"{self._url}/{JOBS}/{check_job_id(job_id)}"
@@ -177,20 +175,12 @@ def _kind(error: OSError) -> str:
     return error.kind if isinstance(error, StorageError) else type(error).__name__
 
 
-def _scratch() -> tempfile.TemporaryDirectory[str]:
-    """A folder that goes with its process; only its user may open it."""
-    try:
-        return tempfile.TemporaryDirectory(prefix="kserve-client-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"there is no folder for temporary files ({error.strerror}); name one in TMPDIR"
-        ) from None
-
-
 def _checked(url: str) -> str:
     """The scheme of a URL that can be used."""
     parts = urlsplit(url)
-    if "@" in url or parts.query or parts.fragment:
+    # What "::" joins has users of its own, wherever they stand.
+    has_user = "@" in (url if "::" in url else parts.netloc)
+    if has_user or parts.query or parts.fragment:
         raise ConfigurationError(
             f"{SETTING} must hold no user, password or query, only a URL such as "
             "s3://bucket/prefix; keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def written(job: SavedJob, folder: Path, writing: WriteOptions, ended: str) -> P
 def forget(folder: Path) -> None:
     """The results are about to change: remove the files that were made of them."""
     shutil.rmtree(folder / RESULTS, ignore_errors=True)
+
+
+def forget_old(folder: Path, kept_s: float) -> None:
+    """Remove those files that are older than so many seconds."""
+    for path in (folder / RESULTS).glob("*"):
+        if time.time() - path.stat().st_mtime > kept_s:
+            path.unlink(missing_ok=True)
 
 
 def _write_some(job: SavedJob, found: Found, path: Path, writing: WriteOptions) -> None:

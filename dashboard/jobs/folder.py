@@ -54,7 +54,6 @@ class Folder:
             for folder in (root, self._jobs, root / CARDS, root / UPLOADS):
                 folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             _try_to_write(root / UPLOADS)
-            _gather_cards(self._jobs, root / CARDS)
         except OSError as error:
             raise ConfigurationError(
                 f"the folder for batch jobs can't be written: {root} ({error.strerror}). "
@@ -134,13 +133,6 @@ def open_private(path: Path) -> BinaryIO:
     """Open a new file for bytes, that only its user may read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
     return os.fdopen(descriptor, "wb")
-
-
-def _gather_cards(jobs: Path, cards: Path) -> None:
-    """Until November 2026 each card lay in the folder of its job."""
-    for old in jobs.glob("*/card.json"):
-        if _is_id(old.parent.name):
-            old.replace(cards / f"{old.parent.name}.json")
 
 
 def _is_id(name: str) -> bool:

@@ -25,7 +25,7 @@ from dashboard.jobs.folder import Folder
 from dashboard.jobs.line import Line
 from dashboard.jobs.offered import Offered
 from dashboard.jobs.places import Places
-from dashboard.jobs.root import Root, told
+from dashboard.jobs.root import Root, told, why
 from dashboard.jobs.shelf import Seen, Shelf
 from dashboard.jobs.uploads import Uploads
 from dashboard.jobs.view import (
@@ -80,8 +80,10 @@ class Jobs:
         self._places = Places(settings.dask_scheduler, settings.dask_from_mb)
         self._models: dict[str, Model] = {}
         self._open_model: OpenModel | None = None
-        self._asking = threading.RLock()
+        self._asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._writing: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        # This process has let go of these, though a storage that is away may not have taken it down.
+        self._had: set[str] = set()
         self._closed = threading.Event()
         self._swept_s: float | None = None
         close_at_end(self)
@@ -227,8 +229,7 @@ class Jobs:
 
     def pause(self, job_id: str, owner: str) -> None:
         """Send nothing more for now; others may run meanwhile. It stays paused over a restart."""
-        with self._asking, told(self._root, "written"):
-            view = self._mine(job_id, owner)
+        with self._asked(job_id, owner) as view:
             work = self._line.get(job_id)
             if work is not None and view.state in ("waiting", "running"):
                 self._line.pause(work)
@@ -237,8 +238,7 @@ class Jobs:
 
     def go_on(self, job_id: str, owner: str) -> None:
         """Let a paused job run on."""
-        with self._asking, told(self._root, "written"):
-            view = self._mine(job_id, owner)
+        with self._asked(job_id, owner) as view:
             work = self._line.get(job_id)
             if work is not None:
                 self._line.go_on(work)
@@ -247,8 +247,7 @@ class Jobs:
 
     def cancel(self, job_id: str, owner: str) -> None:
         """End a job; what is done stays, and it can be resumed."""
-        with self._asking, told(self._root, "written"):
-            view = self._mine(job_id, owner)
+        with self._asked(job_id, owner) as view:
             work = self._line.get(job_id)
             if work is not None:
                 self._cancel(work)
@@ -257,26 +256,31 @@ class Jobs:
 
     def resume(self, job_id: str, owner: str) -> None:
         """Do what is left of a job that was stopped or cancelled."""
-        with self._asking, told(self._root, "written"):
-            if self._mine(job_id, owner).can_resume:
+        with self._asked(job_id, owner) as view:
+            if view.can_resume:
                 self._take_up(job_id, ("stopped", "cancelled"))
 
     def retry(self, job_id: str, owner: str) -> None:
         """Send the failed and skipped rows of a finished job once more."""
-        with self._asking, told(self._root, "written"):
-            if self._mine(job_id, owner).can_retry:
+        with self._asked(job_id, owner) as view:
+            if view.can_retry:
                 self._take_up(job_id, ("finished",), task="retry")
 
     def delete(self, job_id: str, owner: str) -> None:
         """Remove a job with its upload and results. Raises InputError while it runs."""
-        with self._asking, told(self._root, "written"):
-            self._mine(job_id, owner)
+        with self._asked(job_id, owner):
             work = self._line.get(job_id)
             if work is not None and self._line.drop(work):
                 work.let_go()
             if not keeping.remove(self._root, job_id):
                 raise InputError("the job is under way; cancel it before you delete it")
             self._shelf.forget(job_id)
+
+    @contextlib.contextmanager
+    def _asked(self, job_id: str, owner: str) -> Iterator[JobView]:
+        """A job of which one thing at a time is asked; what the storage refuses is told in words."""
+        with self._asking[job_id], told(self._root, "written"):
+            yield self._mine(job_id, owner)
 
     # The process.
 
@@ -323,7 +327,7 @@ class Jobs:
                     self._take_up_all()
                     self._sweep()
             except (OSError, ConfigurationError) as error:
-                log.warning("the jobs could not be looked through: %s", error)
+                log.warning("the jobs could not be looked through: %s", why(self._root, error))
             except Exception:  # nobody would look any more
                 log.exception("the jobs could not be looked through")
             self._closed.wait(min(LOOK_S, self._root.heard_every_s or LOOK_S))
@@ -339,8 +343,8 @@ class Jobs:
             return
         try:
             self._take_up(job_id, ("waiting", "running"))
-        except (OSError, ConfigurationError) as error:
-            log.warning("job %s could not be taken up: %s", job_id, error)
+        except (OSError, ConfigurationError, UnknownJobError) as error:
+            log.warning("job %s could not be taken up: %s", job_id, why(self._root, error))
         except Exception:
             log.exception("job %s could not be taken up", job_id)
 
@@ -384,19 +388,29 @@ class Jobs:
         if held is None:
             return
         try:
-            card = cards.read(self._root.cards, job_id)
+            card = self._card(job_id)
             if card.state not in states:
                 held.release()
                 return
             downloads.forget(self._root.near(job_id))
-            changes = {"state": "waiting", "reason": "", "finished": None, "is_left": False}
-            card = self._shelf.put(
-                card.model_copy(update=changes | ({} if task is None else {"task": task}))
-            )
+            is_lost = card.is_lost and job_id not in self._had
+            self._had.discard(job_id)
+            card = self._shelf.put(card.lost_again() if is_lost else card.begun_anew(task))
         except BaseException:
             held.release()
             raise
-        self._join(card, held, partial(self._model, card.model_name))
+        if card.state in OVER:
+            held.release()
+            self._shelf.let_go(job_id)
+        else:
+            self._join(card, held, partial(self._model, card.model_name))
+
+    def _card(self, job_id: str) -> Card:
+        """The card as it is now: another process may have removed it."""
+        try:
+            return cards.read(self._root.cards, job_id)
+        except FileNotFoundError:
+            raise UnknownJobError from None
 
     def _held(self, job_id: str) -> Lock | None:
         """The lock of a job; None when another process, or another window, was first."""
@@ -434,7 +448,7 @@ class Jobs:
         if held is None:
             return False
         try:
-            card = cards.read(self._root.cards, job_id)
+            card = self._card(job_id)
             if card.state not in OVER:
                 changes = {"state": "cancelled", "finished": datetime.now(UTC), "reason": ""}
                 self._shelf.put(card.model_copy(update=changes))
@@ -444,6 +458,7 @@ class Jobs:
         return True
 
     def _ended(self, work: Work) -> None:
+        self._had.add(work.card.id)
         self._line.leave(work)
         if not self._closed.is_set():
             self._sweep()

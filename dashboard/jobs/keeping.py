@@ -19,11 +19,14 @@ _BROKEN_OFF_S = 24 * 3600.0
 
 
 def obsolete(all_cards: Iterable[Card], kept: int, kept_days: float) -> Iterator[Card]:
-    """The jobs that are over and older than so many days, or not among the newest of their owner."""
+    """The jobs that are over and older than so many days, or not among the newest of their owner.
+
+    One whose card can't be read stays: nobody knows what it holds, and whose it is.
+    """
     before = datetime.now(UTC) - timedelta(days=kept_days)
     seen: Counter[str] = Counter()
     for card in sorted(all_cards, key=lambda card: card.created, reverse=True):
-        if card.state in OVER:
+        if card.state in OVER and card.state != "damaged":
             seen[card.owner] += 1
             if seen[card.owner] > kept or (card.finished or card.created) < before:
                 yield card

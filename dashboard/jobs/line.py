@@ -11,6 +11,8 @@ from dashboard.jobs.work import Work
 class Line:
     """The jobs of this process that are not over. May be shared between threads.
 
+    Every page asks it, so nothing is written while its lock is held: a storage may take its time.
+
     A paused job gives its place to another one; when it goes on, it is the next to get a place.
     """
 
@@ -46,19 +48,25 @@ class Line:
     def pause(self, work: Work) -> None:
         """Keep a job from running (on)."""
         with self._lock:
-            if work.card.id not in self._known:
+            if not self._has(work):
                 return
             self._step_out(work)
-            work.pause()
             self._next()
+        work.pause()
 
     def go_on(self, work: Work) -> None:
         """Let a paused job be the next."""
         with self._lock:
-            if work.card.id in self._known and work.card.state == "paused":
-                work.go_on()
-                self._waiting.appendleft(work)
-                self._next()
+            is_paused = self._has(work) and work.card.state == "paused"
+        if not is_paused:
+            return
+        try:
+            work.go_on()
+        finally:
+            with self._lock:
+                if self._has(work):
+                    self._waiting.appendleft(work)
+                    self._next()
 
     def drop(self, work: Work) -> bool:
         """Forget a job that has not begun; False when it has."""
@@ -72,7 +80,7 @@ class Line:
         """The job is over."""
         with self._lock:
             # Its owner may have resumed it already: then another one stands in its place.
-            if self._known.get(work.card.id) is work:
+            if self._has(work):
                 del self._known[work.card.id]
             self._step_out(work)
             self._next()
@@ -83,6 +91,9 @@ class Line:
             self._at_once = 0
             self._waiting.clear()
             return list(self._known.values())
+
+    def _has(self, work: Work) -> bool:
+        return self._known.get(work.card.id) is work
 
     def _step_out(self, work: Work) -> None:
         self._running.discard(work)

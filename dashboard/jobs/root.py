@@ -96,7 +96,7 @@ class Root(Protocol):
         ...
 
     def tidy(self) -> None:
-        """Remove such copies that are older than a day."""
+        """Remove such copies that are older than a day, and results older than an hour."""
         ...
 
     def remove(self, job_id: str) -> None:
@@ -121,6 +121,11 @@ def told(root: Root, what: str) -> Iterator[None]:
         raise StorageTroubleError(trouble(root, what, root.words(error))) from None
 
 
-def trouble(root: Root, what: str, why: str) -> str:
+def why(root: Root, error: Exception) -> str:
+    """What went wrong, for a log: the words of a storage may hold what is secret."""
+    return root.words(error) if isinstance(error, OSError) else str(error)
+
+
+def trouble(root: Root, what: str, words: str) -> str:
     """What can't be done, where, and why."""
-    return f"the jobs in {root.where} can't be {what}: {why}"
+    return f"the jobs in {root.where} can't be {what}: {words}"

@@ -135,5 +135,8 @@ class Uploads:
     def _remove(self, upload_id: str) -> None:
         """Remove it, unless a job has it; what can't be removed now is swept a day later."""
         with contextlib.suppress(OSError):
-            keeping.remove_unused(self._root, upload_id)
-            self._root.uploads.remove(upload_id + END)
+            try:
+                keeping.remove_unused(self._root, upload_id)
+                self._root.uploads.remove(upload_id + END)
+            finally:
+                self._root.drop_copies(upload_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from typing import get_args
 
 from dashboard.jobs.card import Card
 from dashboard.jobs.places import Places
-from dashboard.jobs.root import Root
+from dashboard.jobs.root import Root, why
 from dashboard.jobs.view import RECENT_ERRORS, State, Where
 from kserve_client.errors import ConfigurationError, KServeClientError
 from kserve_client.model import Model
@@ -37,9 +38,10 @@ from kserve_client.scoring.job import (
     has_job,
 )
 from kserve_client.scoring.job.lock import Lock
+from kserve_client.scoring.job.store import StorageError
 from kserve_client.scoring.progress import Progress, Summary
 from kserve_client.scoring.rows import Scored
-from kserve_client.scoring.sources import Location
+from kserve_client.scoring.sources import Location, NotReadError
 
 # Other processes learn from the card how far a job is.
 NOTED_EVERY_S = 5.0
@@ -107,7 +109,7 @@ class Work:
         self._root, self._held, self._means = root, held, means
         self._wishes = Wishes()
         self._ending = threading.Event()
-        self._noting = threading.Lock()
+        self._changing, self._noting = threading.Lock(), threading.Lock()
         self._noted_s = time.monotonic()
         self._whole: Counts | None = None
         self._thread: threading.Thread | None = None
@@ -149,17 +151,26 @@ class Work:
 
     def _note(self, changes: Mapping[str, object], only_in: frozenset[State]) -> None:
         """Change the card, if its state is one of these."""
+        if self._change(changes, only_in):
+            self._write()
+
+    def _change(self, changes: Mapping[str, object], only_in: frozenset[State]) -> bool:
+        with self._changing:
+            if self.card.state not in only_in:
+                return False
+            self.card = self.card.model_copy(update=changes)
+            return True
+
+    def _write(self) -> None:
+        """Write the card as it is by now, so that none is written after a newer one."""
         with self._noting:
-            if self.card.state in only_in:
-                self._held.check()
-                self.card = self.card.model_copy(update=changes)
-                self._means.note(self.card)
+            self._held.check()
+            self._means.note(self.card)
 
     def go(self) -> None:
-        """Run, or run on."""
-        # What can't be written now is written later, or the run says why it can't be.
-        with contextlib.suppress(OSError, ConfigurationError):
-            self._note({"state": "running", "reason": "", "finished": None}, ACTIVE)
+        """Run, or run on. Its thread writes that down."""
+        self._change({"state": "running", "reason": "", "finished": None}, ACTIVE)
+        self._noted_s = -math.inf  # one that is under way does so at its next step
         self._wishes.pause.clear()
         if self._thread is None:
             # The interpreter does not wait for a daemon: what counts is on the disk at any moment.
@@ -202,13 +213,17 @@ class Work:
 
     def _run(self) -> None:
         try:
+            # What can't be written now is written later, or the run says why it can't be.
+            with contextlib.suppress(OSError, ConfigurationError):
+                self._write()
             self._note_end(*self._outcome())
         except ProcessEnds:
             with contextlib.suppress(OSError, ConfigurationError):
                 self._note_place(is_left=True)
         except (OSError, ConfigurationError) as error:
             # The card could not be written, or is another's by now; who looks finds it as it was.
-            log.warning("the end of job %s could not be noted: %s", self.card.id, error)
+            said = why(self._root, error)
+            log.warning("the end of job %s could not be noted: %s", self.card.id, said)
         finally:
             self.let_go()
             self._means.ended(self)
@@ -216,6 +231,8 @@ class Work:
     def _outcome(self) -> tuple[State, str]:
         try:
             return self._done()
+        except NotReadError as error:
+            return self._unread(error)
         except KServeClientError as error:
             return "stopped", " ".join(str(error).split())
         except OSError as error:
@@ -225,6 +242,14 @@ class Work:
                 raise ProcessEnds from None
             log.exception("job %s broke off", self.card.id)
             return "stopped", FAULT
+
+    def _unread(self, error: NotReadError) -> tuple[State, str]:
+        """What becomes of the job when its table can't be read: an upload lies where the job does."""
+        said = StorageError(self._root.where, error.kind)
+        said.errno = error.errno
+        if self.card.file and self._root.is_away(said):
+            return self._refused(said)
+        return "stopped", " ".join(str(error).split())
 
     def _refused(self, error: OSError) -> tuple[State, str]:
         """What becomes of the job when it can't be written."""

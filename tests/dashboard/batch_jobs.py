@@ -57,8 +57,10 @@ def model_of(server: V2Server, name: str = "double") -> Model:
     return Model(InferenceClient(server.url), name, signature=SIGNATURE)
 
 
-def jobs_in(folder: Path | str, **settings: Any) -> Jobs:
-    return Jobs(Settings(jobs_folder=folder, **settings))
+def jobs_in(folder: Path | str, *, taken_over_s: float = 120.0, **settings: Any) -> Jobs:
+    """Return the jobs in a folder; a test may wait shorter than the settings allow."""
+    found = Settings(jobs_folder=folder, **settings)
+    return Jobs(found.model_copy(update={"jobs_taken_over_s": taken_over_s}))
 
 
 def upload(jobs: Jobs, data: bytes, name: str = "numbers.csv", owner: str = ME) -> Spooled:

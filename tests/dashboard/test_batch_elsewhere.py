@@ -101,3 +101,20 @@ def test_a_link_to_a_job_is_not_called_dead_while_the_storage_is_away(
     storage.error = None
     run_until(app, lambda app: len(app.info) > 0)
     assert "knows no job of this link" in alert(app, "info")
+
+
+def test_a_link_to_an_upload_waits_for_the_storage(
+    open_page: OpenPage, storage: type[Storage]
+) -> None:
+    """A window that comes back while it is away is told so, and has its table once it is there."""
+    before = batch(open_page, csv_of(3))
+    upload = upload_in(before)
+    gateway.jobs.clear()
+    storage.error = StorageError(URL, "EndpointConnectionError")
+    app = open_page("batch", m="flower", upload=upload)
+    assert "this page tries again by itself" in alert(app, "warning")
+    assert (len(app.error), len(app.file_uploader)) == (0, 0)
+    assert upload_in(app) == upload
+    storage.error = None
+    run_until(app, lambda app: len(app.warning) == 0)
+    assert steps(app) == steps(before)

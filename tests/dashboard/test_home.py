@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import gateway
 from dashboard.settings import settings
 from kserve_client.errors import ConfigurationError
+from tests.dashboard.batch_jobs import until
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, links, title, words
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
@@ -132,9 +134,8 @@ def test_models_of_the_cluster_are_cards(
     server.models["rose"] = server.models["flower"]
     cluster.put(service(server.url))
     app = open_page("home", with_cluster(models_file, cluster))
-    seen = seen_when(app, "3 of 3 ready")
-    assert "3 of 3 ready" in seen
-    assert "Namespace flowers · InferenceService rose" in seen
+    assert "Namespace flowers · InferenceService rose" in seen_when(app, "InferenceService rose")
+    assert "3 of 3 ready" in seen_when(app, "3 of 3 ready")
     assert "m=flowers%2Frose" in [link.proto.query_string for link in app.main.page_link]
 
 
@@ -234,3 +235,20 @@ def test_a_job_that_goes_on_waits_for_the_cluster(
     assert gateway._model_of_job("flowers/rose").name == "rose"
     with pytest.raises(ConfigurationError, match="flowers/tulip"):
         gateway._model_of_job("flowers/tulip")
+
+
+def test_a_job_that_goes_on_outlives_a_look_that_failed(
+    server: V2Server,
+    models_file: Path,
+    cluster: KubernetesAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the cluster could not say at first may be said a moment later: the job is not stopped."""
+    cluster.put(service(server.url))
+    cluster.has_kserve = False
+    monkeypatch.setenv("KSERVE_CLIENT_MODELS", str(with_cluster(models_file, cluster)))
+    settings.cache_clear()
+    looked = gateway.catalog().found
+    until(lambda: bool((found := looked()) and found.problems))
+    threading.Timer(0.5, setattr, (cluster, "has_kserve", True)).start()
+    assert gateway._model_of_job("flowers/rose").name == "rose"

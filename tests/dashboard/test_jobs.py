@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import shutil
 import threading
 import time
@@ -421,6 +422,71 @@ def test_a_job_of_a_killed_process_shows_what_is_done_at_once(
     after.close()
 
 
+def test_a_job_that_ends_its_processes_is_stopped(tmp_path: Path, model: Model, gate: Gate) -> None:
+    """After three of them at the same row; who resumes it has another three."""
+    jobs = jobs_in(tmp_path)
+    job_id = start(jobs, model, table(30, first=20))
+    assert gate.asked.wait(30)
+    jobs.close()
+    for lost in (0, 1):
+        killed(jobs, job_id)
+        gate.asked.clear()
+        after = jobs_in(tmp_path)
+        after.recover(lambda _: model)
+        assert gate.asked.wait(30)
+        assert cards.read(jobs._root.cards, job_id).lost == lost + 1
+        after.close()
+    killed(jobs, job_id)
+    last = jobs_in(tmp_path)
+    last.recover(lambda _: model)
+    view = until_state(last, job_id, "stopped")
+    assert not view.is_here
+    assert view.reason == (
+        "three processes of the dashboard ended while they had it, at the same row; its table may "
+        "need more memory than there is"
+    )
+    until(lambda: not is_held(LocalStore(tmp_path / "jobs" / job_id / "job")))
+    gate.opened.set()
+    last.resume(job_id, ME)
+    until_state(last, job_id, "finished")
+    assert cards.read(jobs._root.cards, job_id).lost == 0
+    last.close()
+
+
+def killed(jobs: Jobs, job_id: str) -> None:
+    """Leave the card as a process leaves it that is killed while it runs the job."""
+    card = cards.read(jobs._root.cards, job_id)
+    card.model_copy(update={"state": "running", "is_left": False}).write(jobs._root.cards)
+
+
+def test_processes_that_end_at_other_rows_are_no_fault_of_the_job() -> None:
+    """New rows, or better ones in a retry, begin the count anew."""
+    begun = Card(id="A" * 16, owner=ME, model_name="m", input_name="t", state="running", lost=2)
+    assert begun.lost_again().state == "stopped"
+    further = begun.model_copy(update={"counts": Counts(ok=5)}).lost_again()
+    assert (further.state, further.lost, further.lost_at) == ("waiting", 1, 5)
+    again = further.model_copy(update={"task": "retry", "counts": Counts(ok=6, failed=1)})
+    assert (again.lost_again().lost, again.lost_again().lost_at) == (1, 6)
+
+
+def test_a_process_that_only_could_not_note_an_end_is_not_missed(
+    tmp_path: Path, server: V2Server, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lives: what it takes up again it did not lose."""
+    gate = server.models["double"] = Gate()
+    jobs = jobs_in(tmp_path)
+    job_id = start(jobs, model, table(30, first=20))
+    assert gate.asked.wait(30)
+    with monkeypatch.context() as patched:
+        patched.setattr(Card, "write", full)
+        gate.opened.set()
+        until(lambda: not jobs._line.all())
+    jobs.recover(lambda _: model)
+    until_state(jobs, job_id, "finished")
+    assert cards.read(jobs._root.cards, job_id).lost == 0
+    jobs.close()
+
+
 def test_what_waits_or_is_paused_outlives_the_process(
     tmp_path: Path, server: V2Server, model: Model
 ) -> None:
@@ -628,6 +694,19 @@ def test_a_damaged_card_is_listed_and_can_be_deleted(tmp_path: Path) -> None:
     assert (view.state, view.is_over, view.can_resume) == ("damaged", True, False)
     jobs.delete(view.id, "")
     assert jobs.mine("") == []
+    jobs.close()
+
+
+def test_a_damaged_card_does_not_grow_old(tmp_path: Path) -> None:
+    """Its job may be well: it stays with its results, however it is looked at, until it is deleted."""
+    jobs = jobs_in(tmp_path, jobs_kept_days=0.5)
+    (tmp_path / "cards" / "AAAAAAAAAAAAAAAA.json").write_text("{")
+    view = jobs.get("AAAAAAAAAAAAAAAA", "")
+    assert view is not None
+    assert abs(view.created.timestamp() - time.time()) < 3600
+    os.utime(tmp_path / "cards" / "AAAAAAAAAAAAAAAA.json", (1e9, 1e9))
+    jobs._sweep()
+    assert len(jobs.mine("")) == 1
     jobs.close()
 
 

@@ -106,20 +106,6 @@ def test_what_broke_off_before_it_was_a_job_goes_after_a_day(tmp_path: Path, mod
     jobs.close()
 
 
-def test_cards_in_the_folders_of_their_jobs_are_found(tmp_path: Path, model: Model) -> None:
-    """So they lay once; the job is in the list, with its rows."""
-    jobs = jobs_in(tmp_path)
-    job_id = start(jobs, model, table(3))
-    until_state(jobs, job_id, "finished")
-    wanted = result(jobs, job_id)
-    jobs.close()
-    (tmp_path / "cards" / f"{job_id}.json").rename(tmp_path / "jobs" / job_id / "card.json")
-    after = jobs_in(tmp_path)
-    assert [view.id for view in after.mine(ME)] == [job_id]
-    assert result(after, job_id) == wanted
-    after.close()
-
-
 def test_only_the_user_may_look(tmp_path: Path, server: V2Server) -> None:
     """Each folder of a job is closed to others, and what the dashboard writes into it as well."""
     server.models["double"] = paused_by(doubled, 0.02)

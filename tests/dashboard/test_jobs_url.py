@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
 
-from dashboard.jobs import Jobs, StorageTroubleError
+from dashboard.jobs import Jobs, StorageTroubleError, UnknownJobError
+from dashboard.jobs import card as cards
 from dashboard.jobs.bucket import Bucket
 from dashboard.settings import Settings
 from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.model import Model
+from kserve_client.scoring import WriteOptions
 from kserve_client.scoring.job.lock import Lease
 from kserve_client.scoring.job.store import StorageError
 from tests.dashboard.batch_jobs import (
@@ -41,7 +44,7 @@ from tests.dashboard.batch_jobs import (
     until_state,
     upload,
 )
-from tests.dashboard.storage import Storage, opened
+from tests.dashboard.storage import File, Storage, opened
 from tests.v2_server import V2Server, v2_server
 
 URL = "shop://bucket/team"
@@ -186,7 +189,7 @@ def test_a_replica_that_is_silent_loses_its_jobs(
     assert storage.error is None
     monkeypatch.setattr(Lease, "renew", lambda _: None)
     server.models["double"] = paused_by(doubled, 0.1)
-    silent, second = (jobs_in(URL, jobs_taken_over_s=3.0) for _ in range(2))
+    silent, second = (jobs_in(URL, taken_over_s=3.0) for _ in range(2))
     job_id = start(silent, model, table(600, first=20))
     until_done(silent, job_id, 20)
     until_seen(second, job_id)
@@ -357,7 +360,7 @@ def test_a_job_whose_storage_was_away_goes_on_by_itself(
 ) -> None:
     """Nobody has to resume it, and the result is that of an uninterrupted run."""
     server.models["double"] = paused_by(doubled, 0.02)
-    with closing(jobs_in(URL, jobs_taken_over_s=2.0)) as jobs:
+    with closing(jobs_in(URL, taken_over_s=2.0)) as jobs:
         jobs.recover(lambda _: model)
         job_id = start(jobs, model, table(2000, first=20))
         until_done(jobs, job_id, 20)
@@ -412,6 +415,182 @@ def test_a_storage_that_is_silent_at_the_start(
     assert storage.error is None
 
 
+def fails_for(storage: type[Storage], job_id: str) -> Callable[..., None]:
+    """Return a `pipe_file` that refuses the card of one job."""
+    put = storage.pipe_file
+
+    def refused(self: Storage, path: str, *given: Any, **named: Any) -> None:
+        if path.endswith(f"cards/{job_id}.json"):
+            raise StorageError(URL, "ReadTimeoutError")
+        put(self, path, *given, **named)
+
+    return refused
+
+
+def test_a_slow_storage_keeps_no_page_waiting(
+    first: Jobs, server: V2Server, model: Model, storage: type[Storage], monkeypatch: Any
+) -> None:
+    """While the card of one job is put, the list is shown and another job is paused and goes on."""
+    server.models["double"] = paused_by(doubled, 0.02)
+    slow, other = (start(first, model, table(3000, first=20)) for _ in range(2))
+    for job_id in (slow, other):
+        until_done(first, job_id, 10)
+    free, put = threading.Event(), storage.pipe_file
+
+    def held(self: Storage, path: str, *given: Any, **named: Any) -> None:
+        if path.endswith(f"cards/{slow}.json"):
+            free.wait(60)
+        put(self, path, *given, **named)
+
+    monkeypatch.setattr(storage, "pipe_file", held)
+    begun_s = time.monotonic()
+    pausing = threading.Thread(target=first.pause, args=(slow, ME))
+    pausing.start()
+    until_state(first, slow, "paused")
+    assert len(first.mine(ME)) == 2
+    first.pause(other, ME)
+    first.go_on(other, ME)
+    assert seen(first, other).state == "running"
+    assert time.monotonic() - begun_s < 30
+    free.set()
+    pausing.join(30)
+    assert cards.read(first._root.cards, slow).state == "paused"
+    until(lambda: cards.read(first._root.cards, other).state == "running")
+    for job_id in (slow, other):
+        first.cancel(job_id, ME)
+
+
+def test_a_wish_is_followed_though_it_can_not_be_written(
+    server: V2Server, model: Model, storage: type[Storage]
+) -> None:
+    """Who paused a job, or let it go on, is told so; the job and those behind it wait for nothing."""
+    assert storage.error is None
+    server.models["double"] = paused_by(doubled, 0.02)
+    with closing(jobs_in(URL, jobs_at_once=1)) as jobs, pytest.MonkeyPatch.context() as patched:
+        first = start(jobs, model, table(300, first=20))
+        behind = start(jobs, model, table(20, first=20))
+        until_done(jobs, first, 10)
+        patched.setattr(storage, "pipe_file", fails_for(storage, first))
+        with pytest.raises(StorageTroubleError, match="does not answer"):
+            jobs.pause(first, ME)
+        until_state(jobs, behind, "finished")
+        assert seen(jobs, first).state == "paused"
+        with pytest.raises(StorageTroubleError, match="does not answer"):
+            jobs.go_on(first, ME)
+        patched.undo()
+        until_state(jobs, first, "finished")
+        assert result(jobs, first) == expected(300, first=20)
+
+
+class EndpointConnectionError(Exception):
+    """What botocore raises, which is no OSError."""
+
+
+def test_a_table_that_could_not_be_read_once_is_read_again(
+    model: Model, storage: type[Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost connection to the storage stops no job: its upload lies there like all else of it."""
+    errors = [EndpointConnectionError("with the key AKIA123")]
+    read = File.read
+
+    def once(self: File, *given: Any) -> bytes:
+        if self.size > 1000 and errors:
+            raise errors.pop()
+        return read(self, *given)
+
+    monkeypatch.setattr(File, "read", once)
+    with closing(jobs_in(URL, taken_over_s=2.0)) as jobs:
+        assert storage.error is None
+        jobs.recover(lambda _: model)
+        job_id = start(jobs, model, table(300, first=20))
+        view = until_state(jobs, job_id, "finished", "stopped")
+        assert (errors, view.state, view.reason) == ([], "finished", "")
+        assert result(jobs, job_id) == expected(300, first=20)
+
+
+def test_a_job_that_another_replica_deletes_meanwhile_is_told(
+    first: Jobs, model: Model, storage: type[Storage]
+) -> None:
+    """Whoever resumes it learns that there is none; nothing is said of the storage."""
+    job_id = start(first, model, table(3))
+    until_state(first, job_id, "finished")
+    until(lambda: not first._line.all())
+    storage().rm_file(f"/bucket/team/cards/{job_id}.json")
+    with pytest.raises(UnknownJobError):
+        first._take_up(job_id, ("finished",))
+    with pytest.raises(UnknownJobError):
+        first._cancel_here(job_id)
+    assert first._root.silence_s(job_id) is None
+
+
+def test_a_log_holds_no_words_of_a_storage(
+    first: Jobs, storage: type[Storage], caplog: pytest.LogCaptureFixture
+) -> None:
+    """They may hold keys: the kind of what went wrong is enough."""
+    storage.error = PermissionError(errno.EACCES, "Access Denied for key AKIA123")
+    first._take_up_one("AAAAAAAAAAAAAAAA")
+    storage.error = None
+    assert "the keys of the dashboard do not permit that" in caplog.text
+    assert "AKIA123" not in caplog.text
+
+
+# What lies on this machine meanwhile.
+
+
+def test_results_on_this_machine_go_after_an_hour(
+    first: Jobs, model: Model, storage: type[Storage]
+) -> None:
+    """Younger ones stay; who asks for one that is gone gets it again."""
+    assert storage.error is None
+    job_id = start(first, model, table(3))
+    until_state(first, job_id, "finished")
+    old, young = (
+        first.download(job_id, ME, WriteOptions(format=form)) for form in ("csv", "arrow")
+    )
+    hour_ago_s = time.time() - 3700
+    os.utime(old, (hour_ago_s, hour_ago_s))
+    first._root.tidy()
+    assert (old.exists(), young.exists()) == (False, True)
+    assert result(first, job_id, WriteOptions(format="csv")) == expected(3)
+
+
+def test_what_a_killed_process_left_on_this_machine_goes(
+    storage: type[Storage], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """At the next start; the folders of a process that lives, and of other programs, stay."""
+    assert storage.error is None
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    living = Bucket(URL, 120.0)
+    kept = living.near("AAAAAAAAAAAAAAAA").parent
+    for name, file in (("dead", "lock"), ("other", "a file"), ("begun", "lock")):
+        (tmp_path / f"kserve-client-{name}").mkdir()
+        (tmp_path / f"kserve-client-{name}" / file).touch()
+    for lock in (kept / "lock", tmp_path / "kserve-client-dead" / "lock"):
+        os.utime(lock, (1e9, 1e9))
+    again = Bucket(URL, 120.0).near("AAAAAAAAAAAAAAAA").parent
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left >= {kept.name, "kserve-client-other", "kserve-client-begun"}
+    assert "kserve-client-dead" not in left
+    assert again != kept
+
+
+def test_an_upload_that_could_not_be_kept_leaves_no_copy(
+    first: Jobs, storage: type[Storage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on this machine either, though the storage does not answer when it is to be removed."""
+    scratch = first._root.near("AAAAAAAAAAAAAAAA").parent
+    first._root.check()
+
+    def away(*_: object) -> NoReturn:
+        storage.error = StorageError(URL, "EndpointConnectionError")
+        raise storage.error
+
+    monkeypatch.setattr(Bucket, "keep", away)
+    with pytest.raises(StorageTroubleError):
+        upload(first, table(3))
+    assert [*scratch.rglob("table.csv")] == []
+
+
 class Answer(Exception):  # noqa: N818 - as botocore's ClientError, which holds the answer
     """What a library raises for an answer of S3."""
 
@@ -445,7 +624,8 @@ def answered(error: OSError, code: str) -> OSError:
             "Invalid argument (AuthorizationHeaderMalformed)",
         ),
         (answered(OSError(errno.EINVAL, ""), "key AKIA123"), "Invalid argument (OSError)"),
-        (FileNotFoundError("bucket"), "there is no bucket bucket"),
+        (answered(FileNotFoundError("bucket"), "NoSuchBucket"), "there is no bucket bucket"),
+        (FileNotFoundError("bucket/x"), "a file of it is gone"),
         (OSError(errno.EBUSY, "Slow down AKIA123"), "it does not answer (OSError)"),
         (OSError(errno.EINVAL, "AKIA123"), "Invalid argument (OSError)"),
         (TimeoutError(), "it does not answer (TimeoutError)"),
@@ -470,6 +650,7 @@ def test_what_a_storage_says_is_put_in_words(
         "s3://me:hunter2@bucket/x",
         "s3://hunter2@bucket/x",
         "s3://bucket/x?token=hunter2",
+        "s3://bucket/x.zip::ftp://me:hunter2@host/x",
         "zip::s3://me:hunter2@bucket/x",
     ],
 )
@@ -481,6 +662,12 @@ def test_a_url_with_a_secret_is_refused(url: str) -> None:
         "KSERVE_CLIENT_JOBS_FOLDER must hold no user, password or query, only a URL such as "
         "s3://bucket/prefix; keys belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )
+
+
+def test_a_name_may_hold_an_at_sign(storage: type[Storage]) -> None:
+    """Only what stands before a bucket is a user."""
+    assert storage.error is None
+    assert Bucket("shop://bucket/team@x", 120.0).where == "shop://bucket/team@x"
 
 
 @pytest.mark.parametrize(

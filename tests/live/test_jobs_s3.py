@@ -43,7 +43,7 @@ from tests.v2_server import V2Server, v2_server
 BUCKET = "jobs"
 ROWS = 900
 OPTIONS = ScoreOptions(chunk_rows=5, concurrency=2)
-TAKEN_OVER_S = 6.0
+TAKEN_OVER_S = 10.0
 # What app.py and its pages do with jobs, and nothing else.
 APP = """
 import streamlit as st
@@ -129,7 +129,7 @@ def replica(root: str, variables: Variables) -> Iterator[Replica]:
     found: list[Jobs] = []
 
     def made(**settings: Any) -> Jobs:
-        found.append(jobs_in(root, jobs_taken_over_s=TAKEN_OVER_S, **settings))
+        found.append(jobs_in(root, taken_over_s=TAKEN_OVER_S, **settings))
         return found[-1]
 
     yield made

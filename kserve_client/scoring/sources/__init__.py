@@ -6,7 +6,7 @@
 from kserve_client.scoring.sources.dialect import DELIMITERS
 from kserve_client.scoring.sources.fingerprint import Fingerprint, fingerprint
 from kserve_client.scoring.sources.header import nameable
-from kserve_client.scoring.sources.location import is_rewindable, is_url, label
+from kserve_client.scoring.sources.location import NotReadError, is_rewindable, is_url, label
 from kserve_client.scoring.sources.misfits import Misfits
 from kserve_client.scoring.sources.opening import CheckedSource, opened
 from kserve_client.scoring.sources.partitioning import each_partition, partitions
@@ -32,6 +32,7 @@ __all__ = [
     "Limits",
     "Location",
     "Misfits",
+    "NotReadError",
     "Partition",
     "Preview",
     "ReadOptions",

@@ -17,6 +17,18 @@ from kserve_client.scoring.sources.stream import ByteStream
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 
 
+class NotReadError(InputError):
+    """A URL could not be read, for a reason that may pass: nobody said that it is not there.
+
+    `kind` is the name of the error's class, `errno` its number where it had one; the words of
+    a storage may hold keys.
+    """
+
+    def __init__(self, message: str, kind: str = "", errno: int | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.errno = kind, errno
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RawFile:
     """An open file, at its start. `name` is its file name, "" when it has none."""
@@ -196,4 +208,7 @@ def _refuse(url: str, error: Exception) -> NoReturn:
         raise InputError(f"{label(url)}: reading it is not permitted") from None
     if isinstance(error, IsADirectoryError):
         raise InputError(f"{label(url)}: is a folder, not a file") from None
-    raise InputError(f"{label(url)} can't be read: {type(error).__name__}") from None
+    kind = type(error).__name__
+    raise NotReadError(
+        f"{label(url)} can't be read: {kind}", kind, getattr(error, "errno", None)
+    ) from None

@@ -1,6 +1,8 @@
 import builtins
+import errno
 import io
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 
 from kserve_client import InputError
 from kserve_client.scoring.sources import (
+    NotReadError,
     ReadOptions,
     fingerprint,
     is_rewindable,
@@ -18,6 +21,7 @@ from kserve_client.scoring.sources import (
     preview,
     survey,
 )
+from kserve_client.scoring.sources.location import told
 
 MEMORY = ReadOptions(schemes=frozenset({"memory"}))
 SECRET_URL = "s3://key:secret@store/bucket/x.csv?token=hidden#part"
@@ -164,3 +168,24 @@ def test_preview_reads_only_the_start(line: bytes) -> None:
     stream = CountingStream(b"a,b\n" * (line == b"1,2\n") + line * 5_000_000)
     assert len(preview(stream, first_rows=3).first_rows) == 3
     assert stream.taken < 4_000_000
+
+
+def test_what_may_pass_is_told_from_what_does_not(memory: Any) -> None:
+    """A refused connection has its kind, also after a journey to another process; a lost file not."""
+
+    class ConnectTimeoutError(Exception):
+        pass
+
+    with pytest.raises(NotReadError) as caught, told("memory://tables/x.csv"):
+        raise ConnectTimeoutError("with the key hunter2")
+    found = pickle.loads(pickle.dumps(caught.value))
+    assert (str(found), found.kind, found.errno) == (
+        "memory://tables/x.csv can't be read: ConnectTimeoutError",
+        "ConnectTimeoutError",
+        None,
+    )
+    with pytest.raises(NotReadError) as caught, told("memory://tables/x.csv"):
+        raise OSError(errno.EBUSY, "slow down")
+    assert caught.value.errno == errno.EBUSY
+    memory.pipe("/tables/y.csv", b"")
+    assert refused("memory://tables/x.csv") == "memory://tables/x.csv: there is no such file"
