@@ -359,9 +359,13 @@ def _where(arguments: argparse.Namespace, summary: Summary) -> str:
 
 
 def _stopped_words(arguments: argparse.Namespace, summary: Summary) -> str:
-    if arguments.job:
-        return f"ended early: {summary.stopped}; the same command with --resume goes on"
-    return f"ended early: {summary.stopped}; {rows_words(summary.skipped)} not sent"
+    if not arguments.job:
+        what = f"{rows_words(summary.skipped)} not sent"
+    elif summary.has_too_many_failures:  # they count over the runs of a job
+        what = "raise --max-failures, or use --retry-failed"
+    else:
+        what = "the same command with --resume goes on"
+    return f"ended early: {summary.stopped}; {what}"
 
 
 def _object(

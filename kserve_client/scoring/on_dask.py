@@ -367,6 +367,7 @@ class _ClusterRun:
         self.pace = _ClusterPace()
         self.figures = Figures()
         self.stopped = ""
+        self.has_too_many_failures = False
         self.first_failure: KServeClientError | None = None
         self.is_answered = False
         self.is_waiting = False
@@ -378,7 +379,6 @@ class _ClusterRun:
 
     def run(self) -> None:
         """Do it, until all is done or it is stopped. Raises what no row is to blame for."""
-        self._stop_at_most_failures()  # of the runs before
         try:
             while True:
                 self._look()
@@ -425,6 +425,10 @@ class _ClusterRun:
                 self._failure = error
                 return
             if piece is None:
+                return
+            if self._has_failed_enough():
+                self._put_back([piece])
+                self._stop_for_failures()
                 return
             known = Known(
                 self._job.schema,
@@ -499,13 +503,13 @@ class _ClusterRun:
             self._judge(piece, done)
         else:
             self._size.took(len(piece), done.elapsed_s)
-        self._stop_at_most_failures()
         self._tell()
 
-    def _stop_at_most_failures(self) -> None:
-        if self._has_failed_enough():
-            most = self._spec.options.max_failures
-            self._stop(f"{self._failures:,} rows failed, and {most:,} were allowed")
+    def _stop_for_failures(self) -> None:
+        """Asked when there is a task to send: what is done needs no stop."""
+        self.has_too_many_failures = True
+        most = self._spec.options.max_failures
+        self._stop(f"{self._failures:,} rows failed, and {most:,} were allowed")
 
     def _count(self, done: Done) -> None:
         self.pace = _ClusterPace(

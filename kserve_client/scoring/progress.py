@@ -34,6 +34,7 @@ class Running(Protocol):
     """What is told of a run, in this process or on a cluster."""
 
     stopped: str
+    has_too_many_failures: bool
     first_failure: KServeClientError | None
     figures: Figures
 
@@ -100,8 +101,9 @@ class Summary:
     `skipped` rows were not sent: left out by choice, or the run ended before. `first_error` is the
     error of the first row that failed, with its number from 1. `is_answered` is False when rows were
     sent and the server never answered. `stopped` says why the run ended before its end, "" when it
-    did not; `is_complete`, whether every row of the source is dealt with. Of a job only this run is
-    timed: `rows_before` of its rows were done already.
+    did not, and `has_too_many_failures`, that `max_failures` was the reason; `is_complete`, whether
+    every row of the source is dealt with. Of a job only this run is timed: `rows_before` of its rows
+    were done already.
     """
 
     rows: int
@@ -113,6 +115,7 @@ class Summary:
     first_error: str = ""
     is_answered: bool = True
     stopped: str = ""
+    has_too_many_failures: bool = False
     is_complete: bool = True
     requests: int = 0
     retried: int = 0
@@ -222,6 +225,7 @@ class Tally:
             first_error=self.first_error,
             is_answered=run.is_answered or run.first_failure is None,
             stopped=run.stopped,
+            has_too_many_failures=run.has_too_many_failures,
             is_complete=is_complete,
             requests=run.figures.requests,
             retried=run.figures.retried,

@@ -40,6 +40,7 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 FIRST_CONNECT_PATIENCE_S = 3.0
 MOST_TRIES_ALONE = 5
+SILENCE_COUNTS = 2
 # While nothing was ever answered, chunks are halved to find rows that are, but not without end.
 MOST_PIECES = 32
 UNANSWERED_BEFORE_WAITING = 3
@@ -84,8 +85,9 @@ class _Chunk:
     """A chunk on its way. `ready_at` is when it may go (again).
 
     `failing_since` is when it failed first, `failed_at` when last, `tries_alone` how often it failed
-    while others were answered; silence counts twice, for the time that it takes. `was_lost` says that
-    the server came to no answer, the last time.
+    while others were answered, `lost_alone` how often of these the server had it and came to no answer:
+    refusals of one that is busy, or starts anew, are no sign of what ends it. Silence counts twice, for
+    the time that it takes. `was_unheard` says that the last of these tries never reached the model.
     """
 
     ready_at: float
@@ -96,12 +98,21 @@ class _Chunk:
     tries_alone: int = field(compare=False, default=0)
     failing_since: float | None = field(compare=False, default=None)
     failed_at: float | None = field(compare=False, default=None)
-    was_lost: bool = field(compare=False, default=False)
+    lost_alone: int = field(compare=False, default=0)
+    was_unheard: bool = field(compare=False, default=False)
 
     @property
     def goes_alone(self) -> bool:
         """Whether it may be what ends the server: others that fly along would be lost with it."""
-        return self.was_lost and self.tries_alone > 0
+        return self.lost_alone > 0 or self.was_unheard
+
+    @property
+    def needs_quiet(self) -> bool:
+        """Whether its next failure, or nearly, is its last: another row must not be what causes it."""
+        tries = self.lost_alone if len(self.rows) == 1 else 0
+        if self.was_unheard:
+            tries = self.tries_alone
+        return tries + SILENCE_COUNTS >= MOST_TRIES_ALONE
 
     @property
     def is_witness(self) -> bool:
@@ -140,8 +151,8 @@ class Run:
     """Sends what a cutter cuts. Iterate over it once: it gives each chunk as it is done.
 
     After the end `stopped` says why rows are left that were not sent, "" when there are none;
-    `left` holds those that had been read. `on_idle` is called some times a second while no chunk is
-    done.
+    `left` holds those that had been read, and `has_too_many_failures` says that `max_failures` was the
+    reason. `on_idle` is called some times a second while no chunk is done.
     """
 
     def __init__(
@@ -176,6 +187,7 @@ class Run:
         self._read_error: Exception | None = None
         self.figures = Figures()
         self.stopped = ""
+        self.has_too_many_failures = False
         self.first_failure: KServeClientError | None = None
 
     @property
@@ -201,11 +213,10 @@ class Run:
 
     def __iter__(self) -> Iterator[Scored]:
         crew = Crew("score")
-        self._count(0)  # of the runs before
         try:
             while True:
                 self._fill(crew)
-                if not self._under_way and (self.stopped or not self._waits()):
+                if not self._is_answer_due and (self.stopped or not self._waits()):
                     break
                 scored = self._settled()
                 if scored is not None:
@@ -218,7 +229,13 @@ class Run:
 
     @property
     def _is_whole(self) -> bool:
-        return not (self._waits() or self._under_way)
+        return not (self._waits() or self._is_answer_due)
+
+    @property
+    def _is_answer_due(self) -> bool:
+        """Whether a chunk is under way that somebody waits for: no witness, unless for suspects."""
+        is_judging = bool(self._suspects) and not self.stopped
+        return any(is_judging or not one.is_witness for one in self._under_way.values())
 
     def _waits(self) -> bool:
         return self._has_more or bool(self._waiting or self._suspects)
@@ -233,18 +250,30 @@ class Run:
         if self._suspects and not self._waiting and not self._under_way:
             self._call_witness(0.0)
         while len(self._under_way) < self.pace.concurrency and not self._pause.is_set():
-            if self._halted():
+            if self._halted() or self._is_kept_quiet():
                 return
             chunk = self._next_chunk()
             if chunk is None:
+                return
+            if self._has_failed_too_often():
+                self._wait(chunk, 0.0)
                 return
             self._under_way[chunk.start] = chunk
             count = len(self._under_way)
             crew.run(partial(self._send, chunk, count), at_once=count)
 
+    def _is_kept_quiet(self) -> bool:
+        """Whether a row that may be blamed is under way, or waits for the others to be back."""
+        first = self._waiting[:1] if self._is_one_due() else []
+        chunks = (*first, *self._under_way.values())
+        return bool(self._under_way) and any(one.needs_quiet for one in chunks)
+
+    def _is_one_due(self) -> bool:
+        return bool(self._waiting) and self._waiting[0].ready_at <= time.monotonic()
+
     def _next_chunk(self) -> _Chunk | None:
         """One that goes again, if its time has come; else a new one, while the model answers."""
-        if self._waiting and self._waiting[0].ready_at <= time.monotonic():
+        if self._is_one_due():
             return heapq.heappop(self._waiting)
         if not self._has_more or self._is_held_back() or self._is_too_far_ahead():
             return None
@@ -335,7 +364,7 @@ class Run:
             # Where order matters, what came waits for the oldest: it counts like what was cut.
             self._offset_bytes += answered.scored.results.nbytes
         self.figures.add(answered)
-        self._count(answered.scored.failed)
+        self._failures += answered.scored.failed
         return answered.scored
 
     def _heard(self, now: float) -> None:
@@ -360,18 +389,21 @@ class Run:
         if answered.scored.ok:
             self._heard(time.monotonic())
             return None
+        if not self._suspects:
+            return None  # nobody waits for it any more
         (told,) = [*answered.scored.errors.values(), *answered.scored.skipped.values()]
         return self._judged(
             witness, NoAnswerError(f"a row that was predicted before fails: {told}")
         )
 
-    def _count(self, failed: int) -> None:
-        self._failures += failed
+    def _has_failed_too_often(self) -> bool:
+        """Stop for the failures. Asked when there is something to send: what is done needs no stop."""
         most = self._options.max_failures
-        if most is not None and self._failures > most and self._waits():
-            self.stopped = self.stopped or (
-                f"{self._failures:,} rows failed, and {most:,} were allowed"
-            )
+        if most is None or self._failures <= most:
+            return False
+        self.has_too_many_failures = True
+        self.stopped = f"{self._failures:,} rows failed, and {most:,} were allowed"
+        return True
 
     def _missed(self, outcome: _Outcome) -> Scored | None:
         """No row is to blame: the chunk goes again, or the run ends."""
@@ -382,6 +414,8 @@ class Run:
         if not isinstance(error, KServeClientError):
             assert error is not None
             raise error
+        if chunk.is_witness and not self._suspects:
+            return None  # nobody waits for it any more
         self.first_failure = self.first_failure or error
         if isinstance(error, AllRefusedError):
             self._last_answer = self._last_answer or time.monotonic()
@@ -416,16 +450,25 @@ class Run:
         if _is_hopeless(error):
             return True
         if not self._may_be_its_rows(chunk):
-            return now - (self._failing_since or now) >= patience_s
+            is_late = now - (self._failing_since or now) >= patience_s
+            return is_late and not (patience_s and self._may_hear_of_others(chunk))
         is_unheard = isinstance(error, ConnectError | NotFoundError)
         is_alone = chunk.tries_alone >= MOST_TRIES_ALONE
         return is_unheard and is_alone and now - (chunk.failing_since or now) >= patience_s
 
+    def _may_hear_of_others(self, chunk: _Chunk) -> bool:
+        """Whether the first answer may be under way: a refusal is told sooner than a prediction."""
+        under_way = self._under_way.values()
+        return not chunk.is_witness and any(one.failed_at is None for one in under_way)
+
     def _note_failure(self, chunk: _Chunk, error: KServeClientError, now: float) -> None:
         if chunk.failed_at is not None and (self._last_answer or 0.0) > chunk.failed_at:
-            chunk.tries_alone += 2 if isinstance(error, NoAnswerInTimeError) else 1
+            weight = SILENCE_COUNTS if isinstance(error, NoAnswerInTimeError) else 1
+            chunk.tries_alone += weight
+            chunk.lost_alone += weight if _is_lost(error) else 0
+            chunk.was_unheard = isinstance(error, ConnectError | NotFoundError)
         chunk.failing_since = chunk.failing_since or now
-        chunk.failed_at, chunk.was_lost = now, _is_lost(error)
+        chunk.failed_at = now
         chunk.tries += 1
         self._unanswered += 1
         self.figures.retried += 1
@@ -445,7 +488,8 @@ class Run:
         is_alone = chunk.tries_alone >= MOST_TRIES_ALONE
         failing_s = now - (chunk.failing_since or now)
         if len(chunk.rows) == 1:
-            return is_alone and (_is_lost(error) or failing_s >= self._options.patience_s)
+            is_lost = _is_lost(error) and chunk.lost_alone >= MOST_TRIES_ALONE
+            return is_lost or (is_alone and failing_s >= self._options.patience_s)
         if self._may_be_its_rows(chunk):
             return is_alone or (_is_lost(error) and chunk.tries_alone > 0)
         # Nothing was ever answered: maybe a half is.
@@ -482,13 +526,21 @@ class Run:
         rows = chunk.rows
         if len(rows) > 1:
             middle = len(rows) // 2
+            # A silent server costs a time-out for each piece: first the witness.
+            is_silent = isinstance(error, NoAnswerInTimeError) and self._may_be_its_rows(chunk)
             for piece in (rows.slice(0, middle), rows.slice(middle, len(rows) - middle)):
                 tries = 0 if _is_lost(error) else chunk.tries
                 half = _Chunk(0.0, piece.start, piece, chunk.offset_bytes, tries)
                 half.failed_at, half.tries_alone = chunk.failed_at, chunk.tries_alone // 2
-                heapq.heappush(self._waiting, half)
+                half.lost_alone = chunk.lost_alone // 2
+                if is_silent:
+                    self._suspects.append(half)
+                else:
+                    heapq.heappush(self._waiting, half)
+            if is_silent:
+                self._call_witness(0.0)
             return None
-        self._count(1)
+        self._failures += 1
         return Scored(rows, None, {0: _blame(error)})
 
     def _again(self, chunk: _Chunk, error: KServeClientError, left_s: float) -> None:

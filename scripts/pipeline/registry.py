@@ -12,7 +12,7 @@ from typing import Any
 from scripts import mlflow_server
 from scripts.environment import ROOT
 from scripts.mlflow_server import MLflowServer
-from scripts.pipeline.store import Bucket, Store
+from scripts.pipeline.store import Bucket, Store, without_keys
 from scripts.problem import ScriptError
 from scripts.processes import LOOPBACK, Child
 
@@ -98,7 +98,7 @@ class BucketMLflow(MLflowServer):
             "_MLFLOW_IN_JOB_EXECUTOR": "false",
             "PYTHONPATH": str(ROOT),
         }
-        variables = mlflow_server.variables() | told
+        variables = without_keys(mlflow_server.variables()) | told
         child = Child(self.name, command, self.log, cwd=self.models, env=variables, has_input=True)
         if self.bucket is not None:
             child.give(json.dumps(self._key()))
@@ -106,11 +106,11 @@ class BucketMLflow(MLflowServer):
 
     def variables(self) -> dict[str, str]:
         """Return the environment of the server, with the key that may write."""
-        return super().variables() | self._key()
+        return without_keys(super().variables()) | self._key()
 
     def _key(self) -> dict[str, str]:
         assert self.bucket is not None, "open_on() comes first"
-        return self.store.variables(self.bucket.mlflow, self.names["REGION"])
+        return self.store.own_variables(self.bucket.mlflow, self.names["REGION"])
 
     def version(self, name: str, alias: str) -> Version | None:
         """Return the version that an alias names, None when there is none. Raises ScriptError."""

@@ -44,21 +44,25 @@ class Store(ModelServer):
 
     def variables(self, key: Key, region: str) -> dict[str, str]:
         """Return what boto3, the AWS command line, MLflow and KServe read to get in with a key."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
-        return (
-            inherited
-            | key_variables(key)
-            | {
-                "AWS_ENDPOINT_URL": self.url,
-                "AWS_DEFAULT_REGION": region,
-                # No look for a machine's role, nor for somebody's own settings.
-                "AWS_EC2_METADATA_DISABLED": "true",
-                "AWS_CONFIG_FILE": os.devnull,
-                "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-                "NO_PROXY": LOOPBACK,
-                "no_proxy": LOOPBACK,
-            }
-        )
+        return without_keys(os.environ) | self.own_variables(key, region)
+
+    def own_variables(self, key: Key, region: str) -> dict[str, str]:
+        """Return the same without what this process inherited."""
+        return key_variables(key) | {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_DEFAULT_REGION": region,
+            # No look for a machine's role, nor for somebody's own settings.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "NO_PROXY": LOOPBACK,
+            "no_proxy": LOOPBACK,
+        }
+
+
+def without_keys(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return variables without those of AWS: a person's profile or session token would win over ours."""
+    return {name: value for name, value in variables.items() if not name.startswith("AWS_")}
 
 
 def key_variables(key: Key) -> dict[str, str]:

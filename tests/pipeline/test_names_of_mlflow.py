@@ -38,6 +38,7 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Named]:
         ("mlflow.mlflow.svc", 200),
         ("mlflow.mlflow", 200),
         ("localhost:5000", 200),
+        ("127.0.0.1:5000", 200),  # as `kubectl port-forward` prints it
         ("mlflow.example.org", 403),
     ],
 )

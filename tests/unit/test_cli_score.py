@@ -394,11 +394,26 @@ def test_the_failures_of_a_job_count_over_its_runs(run: Run, model: ScriptedMode
     for _ in range(2):
         ran = run(*words, "2")
         assert ran.status == 1
-        assert "ended early: 3 rows failed, and 2 were allowed; the same command" in ran.err
+        told = "3 rows failed, and 2 were allowed; raise --max-failures, or use --retry-failed"
+        assert f"ended early: {told}\n" in ran.err
         assert model.sent == []
     assert run(*words, "3").status == 1
     assert len(model.sent) == 40
     assert len(Path("out.csv").read_text().splitlines()) == 44
+
+
+def test_a_job_whose_last_row_is_one_failure_too_many_is_done(
+    run: Run, model: ScriptedModel
+) -> None:
+    """There is nothing to stop: the results are written, by a resumed run as well."""
+    Path("rows.csv").write_text("x\n" + "1\n" * 9 + "bad\n")
+    words = ["score", "naming", "rows.csv", "out.csv", "--job", "run", "--resume", "--quiet"]
+    words += ["--chunk-rows", "5", "--concurrency", "1", "--max-failures", "0"]
+    for _ in range(2):
+        ran = run(*words)
+        assert (ran.status, "ended early" in ran.err) == (1, False)
+        assert len(Path("out.csv").read_text().splitlines()) == 11
+        Path("out.csv").unlink()
 
 
 SCORE_ALONE = """

@@ -62,4 +62,7 @@ def _own_files(store: Store) -> Iterator[str]:
     yield parts.FOLDER
     found = store.sizes("")
     yield from (name for name in found if is_draft_of(name, _NAMES))
-    yield from (name for name in _NAMES[:3] if name in found)
+    # The journal is of the ledger that lies beside it; alone it is what is left of our removing.
+    is_ours = ledger.FILE not in found or is_own(store, ledger.FILE)
+    names = _NAMES[:3] if is_ours else (manifest.FILE,)
+    yield from (name for name in names if name in found)

@@ -267,8 +267,12 @@ def test_what_failed_before_a_resume_counts(mock: responses.RequestsMock, desk: 
         again = desk.score(job, desk.table, max_failures=10)
         assert model.sent == []
         assert again.stopped == f"{first.failed} rows failed, and 10 were allowed"
-        last = desk.score(job, desk.table, max_failures=300)
-    assert (last.ok, last.failed, last.stopped) == (300, 300, "")
+        assert again.has_too_many_failures
+        last = desk.score(job, desk.table, max_failures=299)
+        assert (last.ok, last.failed, last.stopped) == (300, 300, "")
+        # Whatever is allowed, nothing is left to stop.
+        done = desk.score(job, desk.table, max_failures=10)
+    assert (done.ok, done.failed, done.stopped) == (300, 300, "")
 
 
 def test_a_row_without_an_answer_fails_alone_though_nothing_else_is_left(

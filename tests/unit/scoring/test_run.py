@@ -425,6 +425,141 @@ def test_a_busy_server_is_no_fault_of_a_row_before_the_patience_is_over() -> Non
     assert len(refused) == 10
 
 
+def test_a_server_that_hangs_is_given_up_as_soon_as_one_that_is_gone() -> None:
+    """The witness is asked before the halves of what timed out: each of them takes as long."""
+    hangs, asked = threading.Event(), [0]
+
+    def silent(rows: Rows) -> Answered:
+        if rows.start >= 100:
+            hangs.set()
+        if hangs.is_set():
+            asked[0] += 1
+            time.sleep(0.05)
+            raise NoAnswerInTimeError("silence")
+        return ok(rows)
+
+    run, _ = run_of(silent, count=1000, chunk_rows=64, options=RunOptions(patience_s=0.3))
+    assert sum(chunk.failed for chunk in run) == 0
+    assert run.stopped == "no answer for 0.3 s: silence"
+    # Those that were under way, and the witness about once in 0.05 s.
+    assert asked[0] < 16
+
+
+@pytest.mark.parametrize("refusal", [ConnectError("refused"), NotReadyError("503", status=503)])
+def test_refusals_do_not_count_as_losses(refusal: KServeClientError) -> None:
+    """A row that met a server which started anew is not blamed for one cut connection after it."""
+    told: list[KServeClientError] = [*[refusal] * 8, ConnectionLostError("cut")]
+
+    def starts_anew(rows: Rows) -> Answered:
+        if rows.start == 49 and told:
+            raise told.pop(0)
+        return ok(rows)
+
+    run, _ = run_of(starts_anew, chunk_rows=1, concurrency=1)
+    assert predictions(list(in_order(iter(run)))) == [2 * n for n in range(50)]
+    assert (run.stopped, told) == ("", [])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_rows_that_end_the_server_end_neither_the_run_nor_others(seed: int) -> None:
+    """Each time it is away for a while, and refuses the others: that is no sign of what they are."""
+    bad = set(random.Random(seed).sample(range(300), 12))
+    lock, lives, back_at = threading.Lock(), [0], [0.0]
+
+    def crashing(rows: Rows) -> Answered:
+        if time.monotonic() < back_at[0]:
+            raise ConnectError("refused")
+        life = lives[0]
+        time.sleep(0.003)
+        with lock:
+            if lives[0] == life and bad & set(range(rows.start, rows.stop)):
+                lives[0], back_at[0] = life + 1, time.monotonic() + 0.02
+        if lives[0] > life:
+            raise ConnectionLostError("cut")
+        return ok(rows)
+
+    options = RunOptions(patience_s=0.8)
+    run, _ = run_of(crashing, count=300, chunk_rows=16, concurrency=8, options=options)
+    scored = list(in_order(iter(run)))
+    assert run.stopped == ""
+    assert {chunk.rows.start for chunk in scored if chunk.errors} == bad
+    assert predictions(scored) == [2 * n for n in range(300) if n not in bad]
+
+
+def test_a_run_that_is_done_does_not_wait_for_its_witness() -> None:
+    """Another row was answered meanwhile, and it is not needed any more."""
+    asked, is_over, seen = threading.Event(), threading.Event(), list[int]()
+
+    def witness_hangs(rows: Rows) -> Answered:
+        seen.append(rows.start)
+        if rows.start == 0 and seen.count(0) > 1:
+            asked.set()
+            is_over.wait(30)
+            seen.append(-1)
+        elif rows.start == 2:
+            asked.wait(30)
+        elif rows.start == 3 and seen.count(3) == 1:
+            raise ConnectionLostError("cut")
+        return ok(rows)
+
+    run, _ = run_of(witness_hangs, count=4, chunk_rows=1, concurrency=2)
+    scored = list(in_order(iter(run)))
+    hung = -1 not in seen
+    is_over.set()
+    assert (predictions(scored), run.stopped, hung) == ([0, 2, 4, 6], "", True)
+
+
+def test_a_witness_that_fails_when_nobody_waits_for_it_stops_nothing() -> None:
+    """However short the patience: no row is in doubt."""
+    asked, again, seen = threading.Event(), threading.Event(), list[int]()
+
+    def witness_fails(rows: Rows) -> Answered:
+        seen.append(rows.start)
+        if rows.start == 0 and seen.count(0) > 1:
+            asked.set()
+            again.wait(30)
+            raise ConnectionLostError("the server ended after its work")
+        if rows.start == 2:
+            asked.wait(30)
+        elif rows.start == 3 and seen.count(3) == 1:
+            raise ConnectionLostError("cut")
+        elif rows.start == 3:
+            again.set()
+            time.sleep(0.05)
+        return ok(rows)
+
+    options = RunOptions(patience_s=0.0)
+    run, _ = run_of(witness_fails, count=4, chunk_rows=1, concurrency=2, options=options)
+    assert predictions(list(in_order(iter(run)))) == [0, 2, 4, 6]
+    assert (run.stopped, run.first_failure and str(run.first_failure)) == ("", "cut")
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 4])
+def test_a_row_refused_while_the_first_answers_are_under_way_fails_alone(chunk_rows: int) -> None:
+    """A refusal is told sooner than a prediction: until one has come, there is no witness for the row.
+
+    Where all other rows were under way at once, and took longer than the patience, its refusals alone
+    used that up and ended the run.
+    """
+
+    def busy_for_one(rows: Rows) -> Answered:
+        if rows.start == 0:
+            raise NotReadyError("503", status=503)
+        if rows.start >= chunk_rows:
+            time.sleep(0.8)
+        return ok(rows)
+
+    options = RunOptions(patience_s=0.3)
+    count = 4 * chunk_rows
+    run, _ = run_of(
+        busy_for_one, count=count, chunk_rows=chunk_rows, concurrency=4, options=options
+    )
+    scored = list(in_order(iter(run)))
+    assert run.stopped == ""
+    assert {chunk.rows.start for chunk in scored if chunk.errors} == {0}
+    assert predictions(scored) == [2 * n for n in range(1, count)]
+
+
 def test_cancelling_while_a_row_waits_for_its_witness_leaves_it_to_the_next_run() -> None:
     """The row is neither lost nor failed, and the witness is told to nobody."""
     cancel = threading.Event()
@@ -464,6 +599,20 @@ def test_too_many_failures_end_the_run() -> None:
     scored = list(run)
     assert sum(chunk.failed for chunk in scored) == 8
     assert run.stopped == "8 rows failed, and 5 were allowed"
+    assert run.has_too_many_failures
+
+
+@pytest.mark.parametrize("count", [50, 0])
+def test_failures_stop_nothing_that_is_done(count: int) -> None:
+    """The last rows go beyond the bound, or those of the runs before did: nothing is left to send."""
+
+    def last_fails(rows: Rows) -> Answered:
+        return Answered(Scored(rows, None, {1: "bad"})) if rows.stop == 50 else ok(rows)
+
+    options = RunOptions(max_failures=0, failures_before=0 if count else 1)
+    run, _ = run_of(last_fails, count=count, concurrency=1, options=options)
+    assert numbers(list(run)) == list(range(count))
+    assert (run.stopped, run.has_too_many_failures) == ("", False)
 
 
 def test_cancelling_ends_it_soon() -> None:

@@ -161,6 +161,24 @@ def test_files_of_another_program_are_no_job(tmp_path: Path, name: str, text: st
     assert (directory / name).read_text() == text
 
 
+def test_a_ledger_of_another_program_outlives_a_job_beside_it(tmp_path: Path) -> None:
+    """By what is in it, not by its name; with its journal."""
+    directory = made(tmp_path, "aaaaaaaa")
+    theirs = {"ledger.sqlite": "the accounts of somebody", "ledger.sqlite-journal": "and theirs"}
+    for name, text in theirs.items():
+        (directory / name).write_text(text)
+    delete_job(directory)
+    assert {path.name: path.read_text() for path in directory.iterdir()} == theirs
+
+
+def test_the_journal_of_a_ledger_goes_with_it(tmp_path: Path) -> None:
+    """A killed process left it."""
+    directory = made(tmp_path, "aaaaaaaa")
+    (directory / "ledger.sqlite-journal").write_bytes(b"")
+    delete_job(directory)
+    assert not directory.exists()
+
+
 @pytest.mark.parametrize("kept", ["manifest.json", "ledger.sqlite", "parts"])
 def test_one_thing_of_a_job_is_enough_to_remove_it(tmp_path: Path, kept: str) -> None:
     """Removing may have been broken off anywhere."""
