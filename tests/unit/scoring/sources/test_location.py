@@ -170,12 +170,12 @@ def test_preview_reads_only_the_start(line: bytes) -> None:
     assert stream.taken < 4_000_000
 
 
+class ConnectTimeoutError(Exception):
+    """As botocore names one."""
+
+
 def test_what_may_pass_is_told_from_what_does_not(memory: Any) -> None:
     """A refused connection has its kind, also after a journey to another process; a lost file not."""
-
-    class ConnectTimeoutError(Exception):
-        pass
-
     with pytest.raises(NotReadError) as caught, told("memory://tables/x.csv"):
         raise ConnectTimeoutError("with the key hunter2")
     found = pickle.loads(pickle.dumps(caught.value))
