@@ -21,6 +21,18 @@ PATIENCE_S = 30.0
 # Small and one at a time, so that a run has many steps.
 SMALL = ScoreOptions(chunk_rows=10, concurrency=1)
 AS_IT_CAME = WriteOptions()
+# A models file with that model; URL stands for the address of its server.
+MODELS = """
+version: 1
+endpoints:
+  test: {url: URL}
+models:
+  double:
+    endpoint: test
+    signature:
+      features: [{name: a, kind: number}]
+      outputs: [{name: y, kind: value}]
+"""
 SIGNATURE = Signature.model_validate(
     {
         "features": [{"name": "a", "kind": "number"}],

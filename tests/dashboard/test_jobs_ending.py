@@ -21,6 +21,7 @@ from kserve_client.scoring.job.lock import is_held
 from kserve_client.scoring.job.store import LocalStore
 from tests.dashboard.batch_jobs import (
     ME,
+    MODELS,
     doubled,
     jobs_in,
     model_of,
@@ -43,17 +44,6 @@ import streamlit as st
 from dashboard import gateway
 for view in gateway.jobs().mine("me@example.org"):
     st.text(f"{view.state}, here: {view.is_here}")
-"""
-MODELS = """
-version: 1
-endpoints:
-  test: {url: URL}
-models:
-  double:
-    endpoint: test
-    signature:
-      features: [{name: a, kind: number}]
-      outputs: [{name: y, kind: value}]
 """
 
 

@@ -24,6 +24,7 @@ from scripts.processes import LOOPBACK, Child, free_ports
 from tests import needs
 from tests.dashboard.batch_jobs import (
     ME,
+    MODELS,
     doubled,
     jobs_in,
     model_of,
@@ -50,17 +51,6 @@ import streamlit as st
 from dashboard import gateway
 gateway.jobs().mine("me@example.org")
 st.text("the jobs are here")
-"""
-MODELS = """
-version: 1
-endpoints:
-  test: {url: URL}
-models:
-  double:
-    endpoint: test
-    signature:
-      features: [{name: a, kind: number}]
-      outputs: [{name: y, kind: value}]
 """
 # A replica without pages; the model is at the URL it is given.
 TAKER = """
