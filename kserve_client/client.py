@@ -105,6 +105,13 @@ class Exchange:
     elapsed_ms: float
     attempts: int
 
+    def __repr__(self) -> str:
+        sent, came = len(self.request_body), len(self.response_body)
+        return (
+            f"Exchange(POST {self.path}: {sent:,} bytes sent, {came:,} bytes came in "
+            f"{self.elapsed_ms:.0f} ms, {self.response!r})"
+        )
+
     @property
     def request_json(self) -> bytes:
         """The request as JSON; the head of it when it travelled binary."""
@@ -143,6 +150,9 @@ class InferenceClient:
         self.endpoint = endpoint
         self.transport = transport or Transport(endpoint, on_event=on_event)
         self._profile = None if endpoint.server == "auto" else PROFILES[endpoint.server]
+
+    def __repr__(self) -> str:
+        return f"InferenceClient({self.endpoint.name})"
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@
     │   ├── NotFoundError           404: no such model, version or path
     │   └── NotReadyError           503: the server or the model is not ready
     └── InvalidAnswerError          the server said yes, but the answer is not V2
+        └── NoSuchOutputError       … or lacks the output that was looked for
 
 A message says what happened, where, and what to try. It never holds a token; excerpts of bodies are
 cut.
@@ -78,15 +79,19 @@ class InputError(KServeClientError):
 class RowIssue:
     """What is wrong with one row.
 
-    `row` counts from 0; `column` is None when the row as a whole is wrong.
+    `row` counts from 0; `column` is None when the row as a whole is wrong. `label` is the row's in
+    the index of a DataFrame that is not numbered from 0; else None.
     """
 
     row: int
     column: str | None
     problem: str
+    label: Any = None
 
     def __str__(self) -> str:
         where = f"row {self.row + 1}"
+        if self.label is not None:
+            where += f" (index {self.label})"
         return (
             f"{where}: {self.problem}"
             if self.column is None
@@ -187,6 +192,13 @@ class InvalidAnswerError(KServeClientError):
     def __init__(self, message: str, *, body: str = "") -> None:
         self.body = body[:EXCERPT_CHARACTERS]
         super().__init__(message)
+
+
+class NoSuchOutputError(InvalidAnswerError, KeyError):
+    """The answer has no output of that name. It is a KeyError, too: outputs are looked up by name."""
+
+    # That of KeyError would put the message in quotes.
+    __str__ = Exception.__str__
 
 
 def first_problem(error: ValidationError) -> str:

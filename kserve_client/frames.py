@@ -11,12 +11,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,37 @@ from numpy.typing import NDArray
 from kserve_client import images
 from kserve_client.datatypes import Datatype
 from kserve_client.errors import InputError, RowIssue, RowsError
-from kserve_client.signature import Feature, Signature
-from kserve_client.tensors import InferRequest, RequestedOutput, Tensor
+from kserve_client.signature import Feature, ImageSpec, Signature
+from kserve_client.tensors import (
+    NOT_NUMBERS,
+    InferRequest,
+    RequestedOutput,
+    Tensor,
+    exact_array,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Table = Mapping[str, Sequence[Any] | NDArray[Any]]
+Given = Literal["table", "row", "rows"]
 Rows = "Mapping[str, Any] | Iterable[Mapping[str, Any]] | NDArray[Any] | pd.DataFrame"
 MISSING_TEXTS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 LONGEST_INTEGER = 20  # digits; UINT64 has as many
 TEXTS_REMEMBERED = 10_000
-TRUE_TEXTS = frozenset({"true", "yes", "y", "1", "on"})
-FALSE_TEXTS = frozenset({"false", "no", "n", "0", "off"})
+# What rounding may add to the ends of a picture's numbers, as a part of their range: FP16 has 11 bits.
+LEVEL_SLACK = 0.001
+# In English and German, as people and their spreadsheets write them.
+TRUE_TEXTS = frozenset({"true", "yes", "y", "1", "on", "ja", "j", "wahr"})
+FALSE_TEXTS = frozenset({"false", "no", "n", "0", "off", "nein", "falsch"})
+# Two dots can't be a number, and dates so written have the day first.
+_DOTTED_DATE = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})( .*)?")
+# What holds the values of features, and what such a value stands in.
+_WORDS: Mapping[Given, tuple[str, str]] = {
+    "table": ("column", "the table has"),
+    "row": ("feature", "the row has"),
+    "rows": ("feature", "the rows have"),
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,9 +85,10 @@ def table_of(rows: Any, signature: Signature) -> Table:
     """Make a table of one row (a mapping or Series), rows (mappings), a DataFrame, or an array.
 
     An array is [rows, features], its columns the features in their order; where one image or tensor
-    is all the model takes, it is [rows, …] of them. Raises InputError when rows have names that are
-    no features (a DataFrame may have more columns; they are left alone), or a DataFrame has one
-    name twice.
+    is all the model takes, it is [rows, …] of them. Lists of numbers, each as many as there are
+    features, are rows in their order, too. Raises InputError when rows have names that are no
+    features (a DataFrame may have more columns; they are left alone), or a DataFrame has one name
+    twice.
     """
     if hasattr(rows, "iloc"):
         if rows.ndim == 2:
@@ -82,14 +101,42 @@ def table_of(rows: Any, signature: Signature) -> Table:
     rows = list(rows) if isinstance(rows, Iterable) else [rows]
     if not rows:
         return {feature.name: [] for feature in signature.features}
+    if _are_numbers(rows, signature):
+        columns = zip(signature.features, zip(*rows, strict=True), strict=True)
+        return {feature.name: cells for feature, cells in columns}
     if not all(isinstance(row, Mapping) for row in rows):
         raise InputError(
-            "rows are mappings from feature to value, e.g. "
-            f"{{{signature.features[0].name!r}: …}}, a DataFrame or a 2-D array"
+            f"rows are mappings from feature to value, e.g. {{{signature.features[0].name!r}: …}}, "
+            "a DataFrame, or numbers in the order of the features: np.array(…) of shape "
+            f"{_array_shape(signature)}"
         )
     names = dict.fromkeys(name for row in rows for name in row)
     _refuse_unknown(names, signature)
     return {name: [row.get(name) for row in rows] for name in names}
+
+
+def index_of(rows: Any) -> pd.Index[Any] | None:
+    """The labels of rows: the index of a DataFrame, the name of a Series; None where there are none."""
+    if not hasattr(rows, "iloc"):
+        return None
+    if rows.ndim == 1:
+        rows = rows.to_frame().T
+    index: pd.Index[Any] = rows.index
+    return index
+
+
+def _are_numbers(rows: list[Any], signature: Signature) -> bool:
+    """Whether rows are plain lists of as many numbers as there are features; a named tuple is none."""
+    width = len(signature.features)
+    return all(feature.is_scalar for feature in signature.features) and all(
+        type(row) in (list, tuple) and len(row) == width and all(map(_is_number, row))
+        for row in rows
+    )
+
+
+def _is_number(cell: Any) -> bool:
+    is_any = isinstance(cell, int | float | np.integer | np.floating)
+    return is_any and not isinstance(cell, NOT_NUMBERS)
 
 
 def _frame_table(rows: pd.DataFrame, signature: Signature) -> Table:
@@ -112,7 +159,7 @@ def _frame_cells(column: Any, feature: Feature | None) -> Sequence[Any] | NDArra
         codes, distinct = column.factorize()
         return Repeated(codes, distinct.tolist())
     # numpy walks through cells faster than the arrays of pandas and Arrow do.
-    return np.asarray(column)
+    return exact_array(column)
 
 
 class Repeated(Sequence[Any]):
@@ -131,13 +178,20 @@ class Repeated(Sequence[Any]):
 
 
 def _array_table(rows: NDArray[Any], signature: Signature) -> Table:
+    rows = exact_array(rows)
     if len(signature.features) == 1 and not signature.features[0].is_scalar and rows.ndim > 1:
         return {signature.features[0].name: list(rows)}
     if rows.ndim != 2 or rows.shape[1] != len(signature.features):
         raise InputError(
-            f"an array of rows has shape [rows, {len(signature.features)}], not {list(rows.shape)}"
+            f"an array of rows has shape {_array_shape(signature)}, not {list(rows.shape)}"
         )
     return {feature.name: rows[:, at] for at, feature in enumerate(signature.features)}
+
+
+def _array_shape(signature: Signature) -> str:
+    is_block = len(signature.features) == 1 and not signature.features[0].is_scalar
+    lengths = signature.features[0].row_shape if is_block else (len(signature.features),)
+    return f"[rows, {', '.join(map(str, lengths))}]"
 
 
 def _refuse_unknown(names: Iterable[str], signature: Signature) -> None:
@@ -155,8 +209,8 @@ def missing_columns(signature: Signature, columns: Iterable[str]) -> list[str]:
     return [f.name for f in signature.features if f.required and f.name not in there]
 
 
-def check_columns(signature: Signature, columns: Iterable[str]) -> None:
-    """Raise InputError when a table lacks a required feature, naming near misses.
+def check_columns(signature: Signature, columns: Iterable[str], given: Given = "table") -> None:
+    """Raise InputError when what is `given` lacks a required feature, naming near misses.
 
     An optional feature may be absent, but not mistyped: that would send every row without it.
     """
@@ -165,22 +219,22 @@ def check_columns(signature: Signature, columns: Iterable[str]) -> None:
     if not lacking:
         _refuse_mistyped(signature, there)
         return
+    noun, holder = _WORDS[given]
+    has = f"{holder} {', '.join(map(repr, there)) or f'no {noun}s'}"
     strays = _strays(signature, there)
     if len(strays) == len(there) and len(signature.features) > 1:
         hints = [] if not there else [name for name in lacking if _near(name, strays, cutoff=0.6)]
         if not hints:
             raise InputError(
-                f"none of the columns of this model is there; it needs {', '.join(map(repr, lacking))}, "
-                f"the table has {', '.join(map(repr, there)) or 'no columns'}"
+                f"none of the {noun}s of this model is there; it needs "
+                f"{', '.join(map(repr, lacking))}, {has}"
             )
     hints = []
     for name in lacking:
         found = _near(name, strays, cutoff=0.6)
         hints.append(f"{name!r} (is it {found!r}?)" if found else repr(name))
-    raise InputError(
-        f"column{'s' if len(lacking) > 1 else ''} missing: {', '.join(hints)}; the table has "
-        f"{', '.join(map(repr, there)) or 'no columns'}"
-    )
+    plural = "s" if len(lacking) > 1 else ""
+    raise InputError(f"{noun}{plural} missing: {', '.join(hints)}; {has}")
 
 
 def _refuse_mistyped(signature: Signature, there: list[str]) -> None:
@@ -208,13 +262,15 @@ def _near(name: str, columns: Sequence[str], *, cutoff: float) -> str | None:
     return by_word[near[0]] if near else None
 
 
-def encode(signature: Signature, table: Table, count: int | None = None) -> Encoded:
+def encode(
+    signature: Signature, table: Table, count: int | None = None, *, given: Given = "table"
+) -> Encoded:
     """Turn a table into the tensors of one request, leaving out the rows that can't be read.
 
     Raises InputError when a required column is missing or the columns have unequal lengths; `count`
     is the number of rows of a table without columns. Every row is either in `rows` or has an issue.
     """
-    check_columns(signature, table)
+    check_columns(signature, table, given)
     lengths = {len(cells) for cells in table.values()} | (set() if count is None else {count})
     if len(lengths) > 1:
         raise InputError(f"columns of unequal length: {', '.join(map(str, sorted(lengths)))}")
@@ -242,12 +298,32 @@ def build_request(signature: Signature, inputs: tuple[Tensor, ...]) -> InferRequ
 
 def request_of(signature: Signature, rows: Any) -> InferRequest:
     """The request for rows that must all be right. Raises RowsError naming each wrong cell."""
-    encoded = encode(signature, table_of(rows, signature))
+    encoded = encode(signature, table_of(rows, signature), given=_given(rows))
     if encoded.issues:
-        raise RowsError(encoded.issues)
+        raise RowsError(_labelled(encoded.issues, index_of(rows)))
     if not len(encoded.rows):
         raise InputError("there are no rows")
     return build_request(signature, encoded.inputs)
+
+
+def _labelled(issues: tuple[RowIssue, ...], index: pd.Index[Any] | None) -> Iterable[RowIssue]:
+    """The issues with the labels of their rows, where these are not the positions."""
+    if index is None:
+        return issues
+    import pandas as pd  # loaded already: an index is its own
+
+    if index.equals(pd.RangeIndex(len(index))):
+        return issues
+    labels = index.take([issue.row for issue in issues]).tolist()
+    return [replace(issue, label=label) for issue, label in zip(issues, labels, strict=True)]
+
+
+def _given(rows: Any) -> Given:
+    """What a person would call it."""
+    if hasattr(rows, "iloc") or isinstance(rows, np.ndarray):
+        return "row" if getattr(rows, "ndim", 2) == 1 else "table"
+    is_one = isinstance(rows, Mapping) or (isinstance(rows, Sequence) and len(rows) == 1)
+    return "row" if is_one else "rows"
 
 
 def read_cell(feature: Feature, target: Datatype, cell: Any) -> Any:
@@ -283,9 +359,10 @@ def _tensors(signature: Signature, arrays: list[NDArray[Any]]) -> tuple[Tensor, 
 def _column_tensor(feature: Feature, array: NDArray[Any], content_type: str | None) -> Tensor:
     data = array.reshape(-1, 1) if feature.is_scalar else array
     wire = feature.wire_datatype()
-    as_text = content_type == "pd" and wire == "BYTES"
-    # Without it MLServer's pandas codec hands bytes, not text, to the model.
-    return Tensor(feature.name, wire, data, {"content_type": "str"} if as_text else {})
+    # Without one MLServer's pandas codec hands bytes, not text, to the model.
+    usual = "str" if content_type == "pd" and wire == "BYTES" else None
+    own = feature.content_type or usual
+    return Tensor(feature.name, wire, data, {"content_type": own} if own else {})
 
 
 def _column(
@@ -392,7 +469,7 @@ def _fast_floats(
 ) -> NDArray[Any] | None:
     try:
         array = np.asarray(cells)
-        if array.ndim != 1 or array.dtype.kind not in "fiuUO" or _has_booleans(cells):
+        if array.ndim != 1 or array.dtype.kind not in "fiuUO" or _has_strangers(cells):
             return None
         wide = array.astype(np.float64, copy=False)
         if target.dtype != np.float64 and (np.abs(wide) > _largest(target)).any():
@@ -410,11 +487,11 @@ def _largest(target: Datatype) -> float:
     return float(np.finfo(target.dtype).max)
 
 
-def _has_booleans(cells: Sequence[Any] | NDArray[Any]) -> bool:
-    """Say whether there is a True, which numpy would read as 1."""
+def _has_strangers(cells: Sequence[Any] | NDArray[Any]) -> bool:
+    """Say whether there is a True or the like, which numpy would read as a number."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind != "O":
         return False
-    return not {bool, np.bool_}.isdisjoint(map(type, cells))
+    return any(issubclass(kind, NOT_NUMBERS) for kind in set(map(type, cells)))
 
 
 def _fast_integers(cells: NDArray[Any], target: Datatype) -> NDArray[Any] | None:
@@ -461,9 +538,9 @@ def _is_missing(cell: Any, words: frozenset[str]) -> bool:
         return True
     if isinstance(cell, float | np.floating):
         return math.isnan(cell)
-    if isinstance(cell, np.datetime64):
+    if isinstance(cell, np.datetime64 | np.timedelta64):
         return bool(np.isnat(cell))
-    return type(cell).__name__ in ("NAType", "NaTType")
+    return cell is np.ma.masked or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def _replacement(feature: Feature, target: Datatype) -> Any:
@@ -497,7 +574,8 @@ def _reader(feature: Feature, target: Datatype) -> Callable[[Any], Any]:
     return lambda cell: _read_number(cell, target)
 
 
-def _shown(cell: Any) -> str:
+def shown(cell: Any) -> str:
+    """A cell as messages quote it: not more of it than fits in a line."""
     try:
         text = str(cell)
     except ValueError:  # an integer of more than 4300 digits
@@ -517,28 +595,48 @@ def _read_text(cell: Any) -> str:
 def _text_of(cell: Any) -> str:
     if isinstance(cell, bytes):
         return cell.decode()
-    return str.__str__(cell) if isinstance(cell, str) else str(cell)
+    if isinstance(cell, str):
+        return str.__str__(cell)
+    if isinstance(cell, timedelta | np.timedelta64 | np.datetime64):
+        return time_text(cell)
+    return str(cell)
+
+
+def time_text(cell: timedelta | np.timedelta64 | np.datetime64) -> str:
+    """One text for a moment or a duration, whatever column it stands in: that of pandas.
+
+    So "2026-01-02 03:04:05" and "0 days 00:00:01".
+    """
+    import pandas as pd
+
+    text = str(cell)
+    try:
+        if not isinstance(cell, np.datetime64):
+            return str(pd.Timedelta(cell))
+        return str(pd.Timestamp(cell)) if "T" in text else text  # without a time it is a date
+    except ValueError:  # months, and moments too far away
+        return text
 
 
 def _read_number(cell: Any, target: Datatype) -> float:
-    if isinstance(cell, bool | np.bool_):
+    if isinstance(cell, NOT_NUMBERS):
         raise _BadCellError("is not a number", cell=str(cell))
     try:
         number = float(cell)
     except (TypeError, ValueError, OverflowError):
         hint = "; write a point, not a comma" if isinstance(cell, str) and "," in cell else ""
-        raise _BadCellError(f"is not a number{hint}", cell=_shown(cell)) from None
+        raise _BadCellError(f"is not a number{hint}", cell=shown(cell)) from None
     if not math.isfinite(number):
-        raise _BadCellError("is not a finite number", cell=_shown(cell))
+        raise _BadCellError("is not a finite number", cell=shown(cell))
     if abs(number) > _largest(target):
-        raise _BadCellError(f"is too large for {target.name}", cell=_shown(cell))
+        raise _BadCellError(f"is too large for {target.name}", cell=shown(cell))
     return number
 
 
 def _read_integer(cell: Any, target: Datatype) -> int:
     number = _whole(cell)
     if number is None:
-        raise _BadCellError("is not a whole number", cell=_shown(cell))
+        raise _BadCellError("is not a whole number", cell=shown(cell))
     if target.minimum is not None and target.maximum is not None:
         if not target.minimum <= number <= target.maximum:
             limits = f"{target.minimum} to {target.maximum}"
@@ -560,7 +658,7 @@ def _digits(number: int) -> str:
 
 
 def _whole(cell: Any) -> int | None:
-    if isinstance(cell, bool | np.bool_):
+    if isinstance(cell, NOT_NUMBERS):
         return None
     if isinstance(cell, int | np.integer):
         return int(cell)
@@ -582,23 +680,35 @@ def _read_boolean(cell: Any) -> bool:
     text = _plain(cell).casefold().removesuffix(".0")
     if text in TRUE_TEXTS or text in FALSE_TEXTS:
         return text in TRUE_TEXTS
-    raise _BadCellError("is neither true nor false", cell=_shown(cell))
+    raise _BadCellError("is neither true nor false", cell=shown(cell))
 
 
 def _read_date(cell: Any) -> str:
-    """A date, or a moment at midnight, as spreadsheets write dates. A time of day would be lost."""
+    """A date (ISO 8601 or 31.12.2026), or a moment at midnight, as spreadsheets write dates.
+
+    A time of day would be lost.
+    """
     if isinstance(cell, datetime):
         moment = cell
     elif isinstance(cell, date):
         return cell.isoformat()
     else:
         try:
-            moment = datetime.fromisoformat(_plain(cell))
+            moment = datetime.fromisoformat(_iso(_plain(cell)))
         except ValueError:
-            raise _BadCellError("is not a date such as 2026-11-22", cell=_shown(cell)) from None
+            raise _BadCellError("is not a date such as 2026-11-22", cell=shown(cell)) from None
     if moment.time() != time():
-        raise _BadCellError("has a time of day; the model takes dates", cell=_shown(cell))
+        raise _BadCellError("has a time of day; the model takes dates", cell=shown(cell))
     return moment.date().isoformat()
+
+
+def _iso(text: str) -> str:
+    """A date with dots as ISO 8601 writes it; any other text as it is."""
+    found = _DOTTED_DATE.fullmatch(text)
+    if found is None:
+        return text
+    day, month, year, rest = found.groups("")
+    return f"{year}-{month:0>2}-{day:0>2}{rest}"
 
 
 def _choice_reader(feature: Feature, target: Datatype) -> Callable[[Any], Any]:
@@ -610,7 +720,7 @@ def _choice_reader(feature: Feature, target: Datatype) -> Callable[[Any], Any]:
             value = known[_plain(cell)]
         except KeyError:
             options = ", ".join(choice.text for choice in feature.choices)
-            raise _BadCellError(f"is not one of {options}", cell=_shown(cell)) from None
+            raise _BadCellError(f"is not one of {options}", cell=shown(cell)) from None
         return str(value) if target.family == "bytes" else value
 
     return read
@@ -628,7 +738,10 @@ def _plain(value: Any) -> str:
 
 
 def _read_block(cell: Any, feature: Feature, target: Datatype) -> NDArray[Any]:
-    """An image or tensor cell: numbers (array, nested lists, JSON text of them) or a picture."""
+    """An image or tensor cell: numbers (array, nested lists, JSON text of them) or a picture.
+
+    Only Python code can give a Path: no cell of a file becomes one.
+    """
     shape = feature.row_shape
     try:
         numbers = Tensor.of("", _block(cell, feature, target), datatype=target.name).data
@@ -641,7 +754,22 @@ def _read_block(cell: Any, feature: Feature, target: Datatype) -> NDArray[Any]:
         )
     if target.family == "float" and np.isinf(numbers).any():
         raise _BadCellError("holds infinity, which has no form in JSON")
+    if feature.image is not None and feature.image.says_levels:
+        _check_levels(numbers, feature.image)
     return numbers.reshape(shape)
+
+
+def _check_levels(numbers: NDArray[Any], spec: ImageSpec) -> None:
+    """Refuse numbers that no pixel has: 0..255 for a model of 0..1 gets an answer, and a wrong one."""
+    slack = LEVEL_SLACK * (spec.high - spec.low)
+    if numbers.dtype.kind in "iu":
+        slack = max(slack, 0.5)  # a picture's own numbers are rounded
+    for extreme in (np.fmin, np.fmax):
+        end = float(extreme.reduce(numbers, axis=None))
+        if end < spec.low - slack or end > spec.high + slack:
+            pixels = f"the {spec.low:g} to {spec.high:g} of its pixels"
+            advice = f"outside {pixels}: give the picture's bytes, or scale its numbers"
+            raise _BadCellError(f"holds {end:g}, {advice}", without_cell=f"holds numbers {advice}")
 
 
 def _block(cell: Any, feature: Feature, target: Datatype) -> Any:
@@ -650,9 +778,10 @@ def _block(cell: Any, feature: Feature, target: Datatype) -> Any:
             return json.loads(cell)
         except (ValueError, RecursionError):
             raise _BadCellError("is not a JSON list of numbers") from None
-    if not isinstance(cell, str | bytes | bytearray | memoryview):
+    is_file = isinstance(cell, images.File)
+    if feature.image is None and is_file:
+        raise _BadCellError("is not a list of numbers", cell=shown(cell))
+    if feature.image is None or not (is_file or images.is_image(cell)):
         return cell
-    if feature.image is None:
-        raise _BadCellError("is not a list of numbers", cell=_shown(cell))
     numbers = images.read_picture(cell, feature.image)
     return np.rint(numbers).astype(np.int64) if target.family == "integer" else numbers

@@ -1,6 +1,6 @@
 """Pictures ↔ the numbers a model takes or gives.
 
-Needs Pillow: `pip install kserve-client[images]`.
+Needs Pillow: `pip install Pillow`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,22 +24,28 @@ if TYPE_CHECKING:
 LARGEST_PIXELS = 50_000_000
 # No others: for EPS Pillow would start Ghostscript on what a stranger uploaded.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+File = bytes | bytearray | memoryview | str | Path
 
 
-def read_picture(
-    data: bytes | bytearray | memoryview | str, spec: ImageSpec
-) -> NDArray[np.float32]:
+def read_picture(data: File | Image.Image, spec: ImageSpec) -> NDArray[np.float32]:
     """Turn a picture into spec.size numbers.
 
-    `data` is a picture file: its bytes, a `data:` URI, or base64 text of them. Returns a flat array,
-    row by row from the top, channels last. Transparent parts count as white, the camera's rotation
-    is undone, the whole picture is resized by area. Raises InputError for what is no picture.
+    `data` is a picture file: its bytes, a `data:` URI, base64 text of them, or its Path (text is never
+    taken for one: it may come from a stranger); or a picture of Pillow's. Returns a flat array, row by
+    row from the top, channels last. Transparent parts count as white, the camera's rotation is
+    undone, the whole picture is resized by area. Raises InputError for what is no picture.
     """
-    image = _open(_bytes(data), "L" if spec.channels == 1 else "RGB")
+    image = _open(data, "L" if spec.channels == 1 else "RGB")
     resized = image.resize((spec.width, spec.height), _box())
     levels = np.asarray(resized, dtype=np.float32).ravel() / 255
     levels = 1 - levels if spec.invert else levels
     return (spec.low + levels * (spec.high - spec.low)).astype(np.float32)
+
+
+def is_image(cell: object) -> bool:
+    """Whether it is a picture of Pillow's; Pillow is not loaded for it."""
+    # Another thread may be about to load it.
+    return isinstance(cell, getattr(sys.modules.get("PIL.Image"), "Image", ()))
 
 
 def thumbnail(data: bytes, longest_px: int) -> tuple[bytes, tuple[int, int]]:
@@ -80,9 +88,7 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError:
-        raise ConfigurationError(
-            "pictures need Pillow: pip install 'kserve-client[images]'"
-        ) from None
+        raise ConfigurationError("pictures need Pillow: pip install Pillow") from None
     return Image
 
 
@@ -90,7 +96,12 @@ def _box() -> Any:
     return _pillow().Resampling.BOX
 
 
-def _bytes(data: bytes | bytearray | memoryview | str) -> bytes:
+def _bytes(data: File) -> bytes:
+    if isinstance(data, Path):
+        try:
+            return data.read_bytes()
+        except OSError as error:
+            raise InputError(f"the file {data} can't be read: {error.strerror}") from None
     if not isinstance(data, str):
         return bytes(data)
     encoded = data.partition(",")[2] if data.lstrip().startswith("data:") else data
@@ -100,10 +111,14 @@ def _bytes(data: bytes | bytearray | memoryview | str) -> bytes:
         raise InputError("it is neither a picture nor base64 of one") from None
 
 
-def _open(data: bytes, mode: str) -> Image.Image:
+def _open(data: File | Image.Image, mode: str) -> Image.Image:
     pillow = _pillow()
     try:
-        image = pillow.open(io.BytesIO(data), formats=FORMATS)
+        image = (
+            pillow.open(io.BytesIO(_bytes(data)), formats=FORMATS)
+            if isinstance(data, File)
+            else data
+        )
         _refuse_huge(image)
         image.load()
         converted: Image.Image = _on_white(_upright(image)).convert(mode)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kserve_client.client import Exchange, InferenceClient, ModelMetadata
 from kserve_client.errors import ConfigurationError
-from kserve_client.frames import request_of
+from kserve_client.frames import index_of, request_of
 from kserve_client.predictions import Predictions
 from kserve_client.signature import Signature, from_metadata
 from kserve_client.tensors import InferRequest
@@ -27,7 +28,7 @@ class Model:
 
     `name` is its name on the server. Without a `signature`, `describe` is asked for one, once, with
     the token of the call that needs it; left out, the model's own V2 metadata is asked. May be
-    shared between threads.
+    shared between threads, and pickled: a model with `describe` is asked for its signature then.
     """
 
     def __init__(
@@ -43,10 +44,16 @@ class Model:
         self.name = name
         self.version = version
         self._signature = signature
-        self._describe = describe or self._described_by_metadata
+        self._describe = describe
 
     def __repr__(self) -> str:
         return f"Model({self.name!r} on {self.client.endpoint.name})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has the signature with it: what describes a model may be a whole catalog."""
+        signature = self.signature if self._describe else self._signature
+        made = partial(type(self), version=self.version, signature=signature)
+        return made, (self.client, self.name)
 
     @property
     def signature(self) -> Signature:
@@ -56,7 +63,7 @@ class Model:
     def _known_signature(self, token: str | None) -> Signature:
         """The signature; the first one that needs it may ask for it with a token of their own."""
         if self._signature is None:
-            self._signature = self._describe(token)
+            self._signature = (self._describe or self._described_by_metadata)(token)
         if self._signature is None:
             raise ConfigurationError(
                 f"model {self.name!r} does not say what it takes: its metadata names no inputs. "
@@ -83,9 +90,10 @@ class Model:
         return request_of(self._known_signature(token), rows)
 
     def predict(self, rows: Any, *, token: str | None = None) -> Predictions:
-        """Predict one row (a mapping), rows (mappings), a DataFrame or an array [rows, features].
+        """Predict one row (a mapping or Series), rows (mappings), a DataFrame or an array [rows, features].
 
-        One prediction per row, in order. `token` is a bearer token for this call alone, instead of the
+        Lists of numbers, one per feature, stand for an array. One prediction per row, in order, under
+        the index of the DataFrame. `token` is a bearer token for this call alone, instead of the
         endpoint's auth, as in every method here. Raises RowsError, naming every cell that can't be read,
         before anything is sent; else what `InferenceClient.infer` raises.
         """
@@ -96,7 +104,8 @@ class Model:
         request = self.build(rows, token=token)
         exchange = self.infer(request, token=token)
         count = request.inputs[0].shape[0]
-        return PredictionExchange(Predictions(self.signature, exchange.response, count), exchange)
+        predictions = Predictions(self.signature, exchange.response, count, index_of(rows))
+        return PredictionExchange(predictions, exchange)
 
     def infer(
         self, request: InferRequest, *, token: str | None = None, retries: int | None = None

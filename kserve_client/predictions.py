@@ -12,7 +12,7 @@ import orjson
 from numpy.typing import NDArray
 
 from kserve_client import images
-from kserve_client.errors import InvalidAnswerError
+from kserve_client.errors import InvalidAnswerError, KServeClientError
 from kserve_client.signature import Output, Signature
 from kserve_client.tensors import InferResponse, Tensor
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ANSWER_COLUMN = "prediction"
 EXPANDED_COLUMNS = 64
+REPR_CHARACTERS = 60
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,6 +65,10 @@ class Prediction:
             return None
         return self.probabilities.get(self.label)
 
+    def __repr__(self) -> str:
+        sure = f", {self.confidence:.1%} sure" if self.confidence is not None else ""
+        return f"Prediction({_cut(self.headline)}{sure})"
+
     @property
     def margin(self) -> float | None:
         """How far the answer is above its threshold (below: negative), as a probability or in its unit.
@@ -76,6 +81,10 @@ class Prediction:
         if self.positive is not None:
             found = (self.probabilities or {}).get(self.positive)
         return None if found is None or math.isnan(found) else found - self.threshold
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= REPR_CHARACTERS else f"{text[: REPR_CHARACTERS - 1]}…"
 
 
 def number_text(value: float, decimals: int | None = None, unit: str = "") -> str:
@@ -108,16 +117,24 @@ class Coded:
 class Predictions(Sequence[Prediction]):
     """The answers for a number of rows.
 
-    Indexing decodes one row; `columns` and `to_frame` all at once.
+    Indexing decodes one row, by its position; `columns` and `to_frame` all at once. `index` is that of
+    the DataFrame that was predicted.
 
     Raises InvalidAnswerError when the answer lacks an output that was asked for or has another
     number of rows than were sent: a shifted answer is no answer.
     """
 
-    def __init__(self, signature: Signature, response: InferResponse, count: int) -> None:
+    def __init__(
+        self,
+        signature: Signature,
+        response: InferResponse,
+        count: int,
+        index: pd.Index[Any] | None = None,
+    ) -> None:
         self.signature = signature
         self.response = response
         self._count = count
+        self._index = index
         self._main = signature.main_output
         self._tensors = sorted(
             _paired(signature, response), key=lambda pair: pair[0] is not self._main
@@ -127,6 +144,20 @@ class Predictions(Sequence[Prediction]):
 
     def __len__(self) -> int:
         return self._count
+
+    def __repr__(self) -> str:
+        rows = "1 row" if self._count == 1 else f"{self._count:,} rows"
+        return f"Predictions({rows}{self._first_words()})"
+
+    def _first_words(self) -> str:
+        if not self._count:
+            return ""
+        try:
+            headline = self[0].headline
+        except KServeClientError:  # whoever looks at a row learns why
+            return ""
+        is_one = self._count == 1
+        return f": {_cut(headline)}" if is_one else f", the first: {_cut(headline)}"
 
     @overload
     def __getitem__(self, at: int) -> Prediction: ...
@@ -166,10 +197,14 @@ class Predictions(Sequence[Prediction]):
         return columns
 
     def to_frame(self) -> pd.DataFrame:
-        """The result columns as a DataFrame, one row per input row."""
+        """The result columns as a DataFrame, one row per input row.
+
+        Its index is that of the DataFrame that was predicted, the name of a Series; else 0, 1, 2, …
+        """
         import pandas as pd
 
-        return pd.DataFrame(self.columns(), index=range(self._count))
+        index = range(self._count) if self._index is None else self._index
+        return pd.DataFrame(self.columns(), index=index)
 
     def _decode(self, row: int) -> Prediction:
         fields: dict[str, Any] = {"raw": {t.name: t.data[row] for t in self.response.outputs}}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required, Self, TypedDict, Unpack
 
 from pydantic import (
     BaseModel,
@@ -60,6 +60,7 @@ SETTINGS_OF_ALL = frozenset(
         "unit",
         "group",
         "datatype",
+        "content_type",
         "required",
         "missing",
         "sensitive",
@@ -125,6 +126,11 @@ class ImageSpec(_Part):
         """Numbers in one picture."""
         return self.width * self.height * self.channels
 
+    @property
+    def says_levels(self) -> bool:
+        """Whether `low` or `high` was set; the default is no promise that numbers keep to."""
+        return not self.model_fields_set.isdisjoint({"low", "high"})
+
 
 class Reference(_Part):
     """How the values of a feature lie in a sample of its usual rows."""
@@ -154,8 +160,36 @@ class Reference(_Part):
         return self
 
 
+class FeatureSettings(TypedDict, total=False):
+    """What `Feature` may be given, for type checkers: its fields say what becomes of it."""
+
+    name: Required[str]
+    kind: FeatureKind
+    title: str
+    help: str
+    unit: str
+    group: str
+    datatype: str | None
+    content_type: str | None
+    min: float | None
+    max: float | None
+    step: float | None
+    default: Scalar | None
+    choices: Sequence[Choice | Scalar]
+    required: bool
+    missing: Scalar | None
+    sensitive: bool
+    reference: Reference | None
+    shape: Sequence[int]
+    image: ImageSpec | None
+
+
 class Feature(_Part):
     """One thing a person can set."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **settings: Unpack[FeatureSettings]) -> None: ...
 
     name: str = Field(min_length=1, description="Column name; what the model was trained with.")
     kind: FeatureKind = Field(default="number", description="What its values are.")
@@ -165,6 +199,13 @@ class Feature(_Part):
     group: str = Field(default="", description="Section of the form.")
     datatype: str | None = Field(
         default=None, description="Wire datatype in layout columns; by kind when left out."
+    )
+    content_type: str | None = Field(
+        default=None,
+        description=(
+            "parameters.content_type of its input in layout columns; str for texts of a table when "
+            "left out."
+        ),
     )
     min: float | None = Field(default=None, description="Lower end of the slider.")
     max: float | None = Field(default=None, description="Upper end of the slider.")
@@ -222,6 +263,22 @@ class Feature(_Part):
             return self.shape
         spec = self.image
         return (spec.height, spec.width) + ((spec.channels,) if spec.channels > 1 else ())
+
+    @property
+    def range_words(self) -> str:
+        """Where its numbers usually lie, such as "4 to 8 cm"; "" where nobody says."""
+        low, high = (None if end is None else f"{end:.10g}" for end in (self.min, self.max))
+        if low is None and high is None:
+            return ""
+        if high is None:
+            return " ".join(part for part in (low, self.unit, "and above") if part)
+        words = f"up to {high}" if low is None else f"{low} to {high}"
+        return f"{words} {self.unit}".strip()
+
+    def is_outside(self, number: float) -> bool:
+        """Whether a number lies beyond an end of the range; NaN lies nowhere."""
+        is_below = self.min is not None and number < self.min
+        return is_below or (self.max is not None and number > self.max)
 
     def wire_datatype(self, tensor_datatype: str | None = None) -> str:
         """The datatype this feature travels as; `tensor_datatype` is that of a shared tensor."""
@@ -332,8 +389,27 @@ def _twice(texts: Sequence[str]) -> list[str]:
     return sorted(text for text, count in Counter(texts).items() if count > 1)
 
 
+class OutputSettings(TypedDict, total=False):
+    """What `Output` may be given, for type checkers."""
+
+    name: Required[str]
+    kind: OutputKind
+    title: str
+    unit: str
+    decimals: int | None
+    labels: Sequence[Scalar] | Mapping[Any, Scalar]
+    threshold: float | None
+    positive: str | None
+    image: ImageSpec | None
+    requested: bool
+
+
 class Output(_Part):
     """One output of the model, by its tensor name, and what it means."""
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **settings: Unpack[OutputSettings]) -> None: ...
 
     name: str = Field(min_length=1, description="Name of the output tensor.")
     kind: OutputKind = Field(default="raw", description="What it means.")
@@ -415,6 +491,17 @@ class Output(_Part):
         return tuple(self.labels.values())
 
 
+class SignatureSettings(TypedDict, total=False):
+    """What `Signature` may be given, for type checkers."""
+
+    layout: Layout
+    input: str
+    datatype: str
+    content_type: str | None
+    features: Required[Sequence[Feature]]
+    outputs: Sequence[Output]
+
+
 class Signature(_Part):
     """Features and outputs of a model, and how they lie in tensors.
 
@@ -423,6 +510,10 @@ class Signature(_Part):
     `content_type: pd` tells MLServer and KServe to make a DataFrame of them (KServe ignores every
     input but the first without it).
     """
+
+    if TYPE_CHECKING:
+
+        def __init__(self, **settings: Unpack[SignatureSettings]) -> None: ...
 
     layout: Layout = Field(
         default="tensor",
@@ -507,6 +598,11 @@ class Signature(_Part):
                 "columns"
             )
         for feature in self.features:
+            if feature.content_type is not None:
+                raise ValueError(
+                    f"content_type of {feature.name} belongs to layout columns; in layout tensor the "
+                    "features have one input"
+                )
             if feature.datatype not in (None, self.datatype):
                 raise ValueError(
                     f"{feature.name} can't travel as {feature.datatype} in a tensor of "
@@ -640,7 +736,23 @@ def _column_feature(tensor: TensorMetadata) -> Feature:
         if tensor.datatype in DATATYPES
         else "text"
     )
-    return Feature(name=tensor.name, kind=kind, datatype=tensor.datatype)
+    return Feature(
+        name=tensor.name,
+        kind=kind,
+        datatype=tensor.datatype,
+        **_content_type_of_text(tensor),
+    )
+
+
+def _content_type_of_text(tensor: TensorMetadata) -> dict[str, Any]:
+    """What the server makes of the texts of a column: a datetime of MLflow's is no str.
+
+    Not where MLServer 1.7.1 would look for base64 in them: a word that happens to be some arrives
+    as other bytes.
+    """
+    found = tensor.parameters.get("content_type")
+    is_own = tensor.datatype == "BYTES" and found not in (None, "", "str", "base64")
+    return {"content_type": found} if is_own else {}
 
 
 def _row_shape(tensor: TensorMetadata) -> tuple[int, ...]:

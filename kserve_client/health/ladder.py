@@ -28,7 +28,9 @@ class Rung:
     `elapsed_ms` is the time the step took, None when it was not reached. `command` is a shell
     command that shows the same from outside; secrets stand in it as names such as $TOKEN. `advice`
     says what to do. `status` is the HTTP status, None where no whole answer came. `is_denied`
-    means: an answer came, and it was that we may not ask.
+    means: an answer came, and it was that we may not ask. `is_unasked` means that nothing could be
+    asked, for a setting of ours. `is_expected` says whether the test inference gave what its example
+    expects, None where nothing was compared.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Rung:
     advice: str = ""
     status: int | None = None
     is_denied: bool = False
+    is_unasked: bool = False
+    is_expected: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,28 @@ class Ladder:
         return "down" if is_silent or broken.name == SERVER_LIVE else "not ready"
 
     @property
+    def state_words(self) -> str:
+        """The state for people: a ready model that had nothing to be tested with is not tested.
+
+        A test that nobody asked for is not missed.
+        """
+        return f"{self.state}, not tested" if self.is_ready and self._untested else self.state
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the model answered a test inference."""
+        return any(r.name == TEST_INFERENCE and r.state == "ok" for r in self.rungs)
+
+    @property
+    def is_expected(self) -> bool | None:
+        """Whether the test inference gave what its example expects; None where nobody can say."""
+        return next((r.is_expected for r in self.rungs if r.name == TEST_INFERENCE), None)
+
+    @property
+    def _untested(self) -> Rung | None:
+        return next((rung for rung in self.rungs if rung.state == "skipped"), None)
+
+    @property
     def latency_ms(self) -> float | None:
         """The time the model took to say that it is ready; None when it did not."""
         found = next((rung for rung in self.rungs if rung.name == MODEL_READY), None)
@@ -95,9 +121,9 @@ class Ladder:
         surprising = next((r for r in self.rungs if r.advice and r.state == "ok"), None)
         if surprising is not None:
             return _sentence(f"{name} answers, but {surprising.detail}", surprising.advice)
-        untested = next((rung for rung in self.rungs if rung.state == "skipped"), None)
+        untested = self._untested
         if untested is not None:
-            return _sentence(f"{name} is ready, but {untested.detail}", untested.advice)
+            return _sentence(f"{name} is ready, not tested: {untested.detail}", untested.advice)
         if self.rungs and self.rungs[-1].name == TEST_INFERENCE:
             return f"{name} answers."
         return f"{name} is ready."

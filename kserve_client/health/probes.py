@@ -26,6 +26,7 @@ from kserve_client.endpoint import Endpoint, is_address
 from kserve_client.errors import (
     AccessError,
     ConfigurationError,
+    ConnectError,
     ConnectionLostError,
     InputError,
     InvalidAnswerError,
@@ -58,6 +59,7 @@ from kserve_client.transport import (
     server_message,
     shown_address,
     tls_context,
+    unreached,
 )
 from kserve_client.wire.json import build_request
 
@@ -79,13 +81,21 @@ def check(catalog: Catalog, name: str, *, with_inference: bool = True) -> Ladder
     try:
         probe = _Probe(catalog, name, with_inference=with_inference)
     except ConfigurationError as error:
-        nowhere = Rung(ADDRESS, "failed", str(error), None)
+        nowhere = _nowhere(error)
         return Ladder(name, (nowhere,), datetime.now(UTC), title)
     try:
         rungs = _climb(probe.steps())
     finally:
         probe.close()
     return Ladder(name, tuple(rungs), datetime.now(UTC), title)
+
+
+def _nowhere(error: ConfigurationError) -> Rung:
+    """A model that has no address; its cluster may be why."""
+    cause = error.__cause__
+    status = cause.status if isinstance(cause, ServerError) else None
+    is_unasked = isinstance(cause, ConfigurationError)
+    return Rung(ADDRESS, "failed", str(error), None, status=status, is_unasked=is_unasked)
 
 
 def check_all(
@@ -103,12 +113,19 @@ class _BrokenError(Exception):
     """A step failed; carries what its rung has to say."""
 
     def __init__(
-        self, detail: str, advice: str = "", *, status: int | None = None, is_denied: bool = False
+        self,
+        detail: str,
+        advice: str = "",
+        *,
+        status: int | None = None,
+        is_denied: bool = False,
+        is_unasked: bool = False,
     ) -> None:
         self.detail = detail
         self.advice = advice
         self.status = status
         self.is_denied = is_denied
+        self.is_unasked = is_unasked
         super().__init__(detail)
 
 
@@ -127,6 +144,7 @@ class _Found:
     detail: str
     advice: str = ""
     status: int | None = None
+    is_expected: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +181,18 @@ def _rung(step: _Step, started: float) -> Rung:
             broken.advice,
             broken.status,
             broken.is_denied,
+            broken.is_unasked,
         )
-    elapsed_ms = _elapsed_ms(started)
-    return Rung(step.name, "ok", found.detail, elapsed_ms, step.command, found.advice, found.status)
+    return Rung(
+        step.name,
+        "ok",
+        found.detail,
+        _elapsed_ms(started),
+        step.command,
+        found.advice,
+        found.status,
+        is_expected=found.is_expected,
+    )
 
 
 def _elapsed_ms(started: float) -> float:
@@ -246,7 +273,8 @@ class _Probe:
         """What it means that no whole answer came, or that nothing could be asked."""
         if isinstance(error, ConfigurationError):
             advice = "correct the settings of this endpoint"
-            return _BrokenError(str(error), advice, is_denied=self._lacks_token())
+            is_denied = self._lacks_token()
+            return _BrokenError(str(error), advice, is_denied=is_denied, is_unasked=True)
         if isinstance(error, AccessError):  # of the provider of the endpoint's tokens
             advice = "correct the client under auth in the models file"
             return _BrokenError(str(error), advice, status=error.status, is_denied=True)
@@ -262,7 +290,8 @@ class _Probe:
                 "it may have restarted, or it may not speak "
                 f"{urlsplit(self._endpoint.url).scheme}: look at its log",
             )
-        advice = "" if isinstance(error, TLSError) else "look at the server and its log"
+        has_advice = isinstance(error, TLSError | ConnectError)
+        advice = "" if has_advice else "look at the server and its log"
         return _BrokenError(str(error), advice)
 
     def _lacks_token(self) -> bool:
@@ -334,7 +363,7 @@ class _Probe:
         problem: KServeClientError | None = None
         signature_problem = self._signature_problem()
         if signature_problem is not None:
-            raise _SkippedError(f"was not tested: {signature_problem}")
+            raise _SkippedError(str(signature_problem))
         described = self._described
         for example in self._examples(described) if described else self._entry.examples:
             try:
@@ -345,9 +374,10 @@ class _Probe:
                 continue
             return example, request
         if problem is None:
-            raise _SkippedError("was not tested: it has no example", ADD_AN_EXAMPLE)
-        advice = CORRECT_THEM if isinstance(problem, InputError) else ""
-        raise _SkippedError(f"was not tested: no example makes a request: {problem}", advice)
+            raise _SkippedError("it has no example", ADD_AN_EXAMPLE)
+        if not isinstance(problem, InputError):  # something is missing here, not in the examples
+            raise _SkippedError(str(problem))
+        raise _SkippedError(f"no example makes a request: {problem}", CORRECT_THEM)
 
     def _infer_first_that_builds(self) -> _Found:
         return self._infer(*self._built())
@@ -398,11 +428,8 @@ def _look_up(route: Route, wait_s: float) -> _Found:
     try:
         addresses = _addresses(route, wait_s)
     except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _BrokenError(
-            f"the name {route.host} is not known ({reason})",
-            "check the host in its URL and the DNS of this machine",
-        ) from None
+        found = unreached(error, route.host, str(route))
+        raise _BrokenError(found.finding, found.advice) from None
     return _Found(f"{route.host} is {', '.join(addresses)}")
 
 
@@ -434,15 +461,14 @@ def _connect(route: Route, wait_s: float) -> _Found:
     try:
         with socket.create_connection((route.host, route.port), timeout=wait_s):
             return _Found(f"connected to {route}")
-    except ConnectionRefusedError:
-        detail, advice = f"nothing listens on {route}", "start the server, or correct its URL"
     except TimeoutError:
-        detail = f"{route} did not take a connection within {wait_s:g} s"
-        advice = "check that a firewall or network policy lets it through"
+        raise _BrokenError(
+            f"{route} did not take a connection within {wait_s:g} s",
+            "check that a firewall or network policy lets it through",
+        ) from None
     except OSError as error:
-        detail = f"no connection to {route} ({error.strerror or error})"
-        advice = "check the network between here and there"
-    raise _BrokenError(detail, advice)
+        found = unreached(error, route.host, str(route))
+        raise _BrokenError(found.finding, found.advice) from None
 
 
 def _handshake(endpoint: Endpoint, route: Route) -> _Found:
@@ -479,7 +505,7 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
         return tls_context(endpoint)
     except ConfigurationError as error:
         advice = "correct ca_file, client_cert_file and client_key_file"
-        raise _BrokenError(str(error), advice) from None
+        raise _BrokenError(str(error), advice, is_unasked=True) from None
 
 
 def _certificate(secure: ssl.SSLSocket, endpoint: Endpoint) -> str:
@@ -498,11 +524,12 @@ def _compared(example: Example, prediction: Prediction) -> _Found:
     if example.expect is None:
         return _Found(gave, status=200)
     if _is_expected(example.expect, prediction):
-        return _Found(f"{gave}, as expected", status=200)
+        return _Found(f"{gave}, as expected", status=200, is_expected=True)
     return _Found(
         f"{gave} where {example.expect} was expected",
         "compare the model with the catalog",
         status=200,
+        is_expected=False,
     )
 
 

@@ -6,6 +6,7 @@ from kserve_client.transport.retries import DEFAULT_RETRIES, RETRIED_STATUSES
 from kserve_client.transport.sender import USER_AGENT, Transport
 from kserve_client.transport.tls import UncheckedCertificateWarning, tls_context
 from kserve_client.transport.tracing import tracing
+from kserve_client.transport.unreached import Unreached, unreached
 
 __all__ = [
     "DEFAULT_RETRIES",
@@ -15,9 +16,11 @@ __all__ = [
     "Options",
     "Transport",
     "UncheckedCertificateWarning",
+    "Unreached",
     "refusal",
     "server_message",
     "shown_address",
     "tls_context",
     "tracing",
+    "unreached",
 ]

@@ -20,6 +20,9 @@ from kserve_client.errors import (
 )
 from kserve_client.wire.json import parse_value
 
+# Objects in each other around a message, e.g. {"detail": [{"error": {"message": …}}]}.
+DEEPEST_MESSAGE = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -35,6 +38,9 @@ class Answer:
     elapsed_ms: float
     attempts: int = 1
     request_id: str = ""
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, {len(self.body):,} bytes in {self.elapsed_ms:.0f} ms)"
 
     @property
     def is_ok(self) -> bool:
@@ -88,19 +94,26 @@ def server_message(answer: Answer) -> str:
         return _last_line(answer)
     if isinstance(said, list):
         return ""
-    return _joined(said)[:500]
+    return _joined(said, DEEPEST_MESSAGE)[:500]
 
 
-def _joined(said: Any) -> str:
+def _joined(said: Any, depth: int) -> str:
     """FastAPI's detail is a list of {"loc", "msg"}; gateways write {"message"}."""
+    if depth == 0:
+        return ""
     if isinstance(said, list):
-        return "; ".join(_joined(item) for item in said if not isinstance(item, list))
+        return "; ".join(_joined(item, depth - 1) for item in said if not isinstance(item, list))
     if not isinstance(said, dict):
         return "" if said is None else str(said)
     if isinstance(said.get("msg"), str):
-        where = ".".join(map(str, said["loc"])) if isinstance(said.get("loc"), list) else ""
-        return f"{where}: {said['msg']}" if where else str(said["msg"])
-    return next((_joined(said[key]) for key in ("error", "detail", "message") if said.get(key)), "")
+        where = said["loc"] if isinstance(said.get("loc"), list) else []
+        return ": ".join(filter(None, [".".join(_scalars(where)), said["msg"]]))
+    keys = ("error", "detail", "message")
+    return next((_joined(said[key], depth - 1) for key in keys if said.get(key)), "")
+
+
+def _scalars(parts: list[Any]) -> list[str]:
+    return [str(part) for part in parts if isinstance(part, str | int)]
 
 
 def _last_line(answer: Answer) -> str:

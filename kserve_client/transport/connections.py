@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import io
+import math
 import ssl
 import threading
+import time
 from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import DEFAULT_POOLSIZE, HTTPAdapter
 from requests.utils import (
     get_environ_proxies,
     select_proxy,
@@ -22,10 +25,13 @@ from urllib3.util import parse_url
 
 from kserve_client.endpoint import Endpoint
 from kserve_client.transport.call import Address, Request
+from kserve_client.transport.forks import begin_anew_in_children
 from kserve_client.transport.tls import proxy_context, stamp_of, tls_context
 
 # Whether the next request of this thread must not take a kept connection.
 fresh_connection_wanted: ContextVar[bool] = ContextVar("fresh", default=False)
+# When the answer to the next request of this thread has to be whole, on the monotonic clock.
+answer_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 _DROPPED = (
     http.client.RemoteDisconnected,
     ConnectionResetError,
@@ -47,10 +53,12 @@ class Adapter(HTTPAdapter):
     def __init__(self, endpoint: Endpoint, *, pool_maxsize: int) -> None:
         super().__init__(pool_maxsize=pool_maxsize)
         self._endpoint = endpoint
+        self._pool_size = pool_maxsize
         self._proxy = select_proxy(endpoint.url, get_environ_proxies(endpoint.url))
         self._lock = threading.Lock()
         self._pool: HTTPConnectionPool | None = None
         self._stamp: tuple[int, ...] = ()
+        begin_anew_in_children(self)
 
     def address_of(self, path: str) -> Address:
         """The URL of a path below the endpoint's. Raises what `requests` raises for a wrong one."""
@@ -101,6 +109,17 @@ class Adapter(HTTPAdapter):
         super().close()
         self._pool = None
 
+    def begin_anew(self) -> None:
+        """Drop the parent's connections in a forked child: on these each would read the other's answers.
+
+        That closes them here without a word to the server; in the parent they go on.
+        """
+        idle = self._pool and self._pool.pool
+        if idle and idle.mutex.locked():  # by a thread of the parent; the drop would wait for it
+            idle.mutex.release()
+        self._lock, self._pool, self.proxy_manager = threading.Lock(), None, {}
+        self.init_poolmanager(DEFAULT_POOLSIZE, self._pool_size)
+
     def cert_verify(self, *_: Any, **__: Any) -> None:
         """Leave the pool as it is: its TLS context says all of it."""
 
@@ -117,6 +136,39 @@ class Adapter(HTTPAdapter):
         response.url = str(req.url)
         response.request = req
         return response
+
+
+class _TimedBytes(io.RawIOBase):
+    """The bytes of an answer; no wait for one exceeds the socket's time-out or what is left.
+
+    All that is read comes through here: heads, the lines between chunks, bodies, and what a proxy
+    says before.
+    """
+
+    def __init__(self, file: Any, sock: Any) -> None:
+        self._file = file
+        self._sock = sock
+        self._wait_s = sock.gettimeout() or math.inf
+        self._deadline = answer_deadline.get()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        self._sock.settimeout(_bounded(self._wait_s, self._deadline))
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _bounded(wait_s: float, deadline: float) -> float | None:
+    """A time-out that ends with the deadline at the latest; None is for ever."""
+    wait_s = min(wait_s, deadline - time.monotonic())
+    if wait_s <= 0:
+        raise TimeoutError("the deadline is over")
+    return wait_s if wait_s < math.inf else None
 
 
 class _Lines:
@@ -136,9 +188,13 @@ class _Lines:
 
 
 class _Answer(http.client.HTTPResponse):
-    """An answer with a whole head: Python takes one that is cut for one with fewer headers."""
+    """An answer that ends in time, with a whole head: Python takes a cut one for fewer headers."""
 
     fp: Any
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_TimedBytes(self.fp.detach(), sock))
 
     def begin(self) -> None:
         file = self.fp
@@ -155,6 +211,7 @@ class _WatchedConnection:
 
     response_class: Any = _Answer
     answers = 0
+    sock: Any
 
     def connect(self) -> None:
         self.answers = 0
@@ -162,6 +219,10 @@ class _WatchedConnection:
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         try:
+            if self.sock is None:
+                self.connect()
+            # A long body may take what is left, and not only as long as a connection may.
+            self.timeout = _bounded(math.inf, answer_deadline.get())
             super().request(*args, **kwargs)  # type: ignore[misc]
         except _DROPPED as error:
             self._mark(error)

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import (
@@ -29,6 +30,7 @@ from kserve_client.errors import (
     TLSError,
 )
 from kserve_client.transport.call import Call
+from kserve_client.transport.unreached import unreached
 
 _NO_CONNECTION = (NewConnectionError, ProxyError, requests.ConnectionError)
 
@@ -45,21 +47,20 @@ def failure(error: Exception, call: Call, wait_s: float) -> Exception:
     if _is_connect_timeout(causes):
         return _no_connection_in_time(call)
     if _any(causes, requests.Timeout, ReadTimeoutError, TimeoutError):
-        is_over = time.monotonic() >= call.deadline
-        return too_late(call) if is_over else _too_slow(wait_s, call)
+        return too_late(call) if _is_over(call) else _too_slow(wait_s, call)
     if _any(causes, requests.exceptions.ContentDecodingError, DecodeError):
         return InvalidAnswerError(f"the answer of {where} is not in the encoding it names")
     if _any(causes, ProtocolError, requests.exceptions.ChunkedEncodingError):
         return _broken(causes, call)
     if _any(causes, *_NO_CONNECTION):
-        return ConnectError(
-            f"no connection to {where}: {_reason(error)}. Check the address and that the "
-            "server runs",
-            attempts=call.attempts,
-        )
+        return _no_connection(error, causes, call)
     if _any(causes, ValueError):  # InvalidURL, InvalidSchema, LocationParseError, …
         return ConfigurationError(f"{where}: {_reason(error)}")
     return NoAnswerError(f"no answer from {where}: {_reason(error)}", attempts=call.attempts)
+
+
+def _is_over(call: Call) -> bool:
+    return time.monotonic() >= call.deadline
 
 
 def too_late(call: Call) -> NoAnswerInTimeError:
@@ -85,10 +86,40 @@ def lost(call: Call) -> ConnectionLostError:
     )
 
 
+def _no_connection(error: Exception, causes: Iterable[Exception], call: Call) -> ConnectError:
+    """The same words that Health has; what the system said is the cause of the error."""
+    refused = next((cause for cause in causes if isinstance(cause, NewConnectionError)), None)
+    if refused is None or not isinstance(refused.__cause__, OSError | UnicodeError):
+        return ConnectError(
+            f"no connection to {call.endpoint.name}: {_reason(error)}. Check the address and that "
+            "the server runs",
+            attempts=call.attempts,
+        )
+    host, where = _first_hop(refused.conn, call)
+    return ConnectError(str(unreached(refused.__cause__, host, where)), attempts=call.attempts)
+
+
+def _first_hop(connection: Any, call: Call) -> tuple[str, str]:
+    """The host that was to be reached, and it with its port; both with whose they are."""
+    # A connection without a proxy is to our own host, though it may have another spelling there:
+    # xn--… for an international name.
+    proxied, title = bool(connection.proxy), call.endpoint.title
+    host = str(connection.host if proxied else urlsplit(call.endpoint.url).hostname)
+    where = f"[{host}]:{connection.port}" if ":" in host else f"{host}:{connection.port}"
+    if proxied:
+        before = f" before {title}" if title else ""
+        return f"{host} (the proxy{before})", f"the proxy {where}{before}"
+    return (f"{host} ({title})", f"{where} ({title})") if title else (host, where)
+
+
 def _no_connection_in_time(call: Call) -> ConnectError:
+    """Of the deadline there may have been less than a connection may take."""
+    endpoint = call.endpoint
+    deadline = f"the deadline of {endpoint.deadline_s:g} s"
+    limit = deadline if _is_over(call) else f"{endpoint.connect_timeout_s:g} s"
     return ConnectError(
-        f"no connection to {call.endpoint.name} within {call.endpoint.connect_timeout_s:g} s. "
-        "Check the address and that a firewall or network policy lets it through",
+        f"no connection to {endpoint.name} within {limit}. Check the address and that a "
+        "firewall or network policy lets it through",
         attempts=call.attempts,
     )
 

@@ -64,12 +64,10 @@ def _forms(secret: str) -> Iterable[str]:
     # Some writers of JSON escape what HTML or forms would take for their own.
     careful = re.sub(r"[+<>&'`]", lambda found: f"\\u{ord(found[0]):04x}", in_json)
     in_urls = (quote(secret, safe=""), quote(secret), quote_plus(secret))
-    jsons = (in_json, in_json.replace("/", "\\/"), careful, _with_capitals(careful))
-    return dict.fromkeys((secret, *jsons, *in_urls, html.escape(secret)))
-
-
-def _with_capitals(escaped: str) -> str:
-    return re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda found: found[0].upper(), escaped)
+    in_small = [re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), url) for url in in_urls]
+    capitals = re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda found: found[0].upper(), careful)
+    jsons = (in_json, in_json.replace("/", "\\/"), careful, capitals)
+    return dict.fromkeys((secret, *jsons, *in_urls, *in_small, html.escape(secret)))
 
 
 def _ended(text: str, form: str) -> str:

@@ -33,7 +33,11 @@ from kserve_client.errors import (
 from kserve_client.events import CallEvent, OnEvent, Outcome
 from kserve_client.transport.answer import Answer, refusal
 from kserve_client.transport.call import Call, Options, Request
-from kserve_client.transport.connections import Adapter, fresh_connection_wanted
+from kserve_client.transport.connections import (
+    Adapter,
+    answer_deadline,
+    fresh_connection_wanted,
+)
 from kserve_client.transport.failures import (
     ReusedConnectionDroppedError,
     failure,
@@ -263,6 +267,7 @@ class Transport:
         left_s = call.left_s
         wait_s = min(call.wait_s, left_s)
         wanted = fresh_connection_wanted.set(call.wants_new_connection)
+        deadline = answer_deadline.set(call.deadline)
         call.wants_new_connection = False
         try:
             response = self._adapter.send(
@@ -270,11 +275,12 @@ class Transport:
                 stream=True,
                 timeout=(min(self.endpoint.connect_timeout_s, left_s), wait_s),
             )
-            body = _read(response, call, wait_s)
+            body = _read(response, call)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise failure(error, call, wait_s) from error
         finally:
             fresh_connection_wanted.reset(wanted)
+            answer_deadline.reset(deadline)
         call.status = response.status_code
         elapsed_ms = (time.monotonic() - started) * 1000
         answer = Answer(
@@ -333,38 +339,29 @@ def _standing_headers(endpoint: Endpoint) -> CaseInsensitiveDict[str]:
     return headers
 
 
-def _read(response: requests.Response, call: Call, wait_s: float) -> bytes:
+def _read(response: requests.Response, call: Call) -> bytes:
     call.sent_bytes += len(call.request.body or b"")
     try:
-        return b"".join(_chunks(response, call, wait_s))
+        return b"".join(_chunks(response, call))
     finally:
         call.received_bytes += response.raw.tell()
 
 
-def _chunks(response: requests.Response, call: Call, wait_s: float) -> Iterator[bytes]:
-    """What has come, as it comes: `iter_content` waits for whole blocks, past the deadline."""
+def _chunks(response: requests.Response, call: Call) -> Iterator[bytes]:
+    """What has come, as it comes: `iter_content` waits for whole blocks.
+
+    The connections to a SOCKS proxy are not ours and bound each wait alone: so look at the clock.
+    """
     come_bytes = 0
-    while True:
-        left_s = call.deadline - time.monotonic()
-        if left_s <= 0:
-            response.close()
-            raise too_late(call)
-        _limit_wait(response, min(wait_s, left_s))
-        chunk = response.raw.read1(_READ_BYTES, decode_content=True)
-        if not chunk:
-            return
+    while chunk := response.raw.read1(_READ_BYTES, decode_content=True):
         come_bytes += len(chunk)
         if call.limit_bytes is not None and come_bytes > call.limit_bytes:
             response.close()
             raise too_large(call)
+        if time.monotonic() >= call.deadline:
+            response.close()
+            raise too_late(call)
         yield chunk
-
-
-def _limit_wait(response: requests.Response, wait_s: float) -> None:
-    """Bound the wait for the next bytes, unless the connection closes after its answer."""
-    connection = getattr(response.raw, "connection", None)
-    if connection is not None and connection.sock is not None:
-        connection.sock.settimeout(wait_s)
 
 
 def _outcome_of(error: KServeClientError, request_id: str) -> Outcome | None:

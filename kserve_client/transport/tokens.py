@@ -28,6 +28,7 @@ from kserve_client.errors import (
     ServerError,
 )
 from kserve_client.transport.answer import Answer, refusal
+from kserve_client.transport.forks import begin_anew_in_children
 from kserve_client.transport.secrecy import without_in_answer
 
 if TYPE_CHECKING:
@@ -57,19 +58,48 @@ class Token:
         return cls(text, now, now + life_s - min(EARLY_S, EARLY_SHARE * life_s), now + life_s)
 
 
+class _Flight(Future[Token]):
+    """A token on its way: one thread fetches it for at most `wait_s`, others wait for it too."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__()
+        self.wait_s = wait_s
+        self._ends = time.monotonic() + wait_s
+        self._is_late = False
+
+    def fail(self, error: BaseException) -> None:
+        """Tell those who wait."""
+        self._is_late = time.monotonic() >= self._ends
+        is_told = isinstance(error, KServeClientError)
+        self.set_exception(error if is_told else NoAnswerError("no token: interrupted"))
+
+    def was_too_short_for(self, left_s: float) -> bool:
+        """Whether its time ran out, and one who has `left_s` can give the provider more.
+
+        One who can't has no reason to ask: else all who wait would, one after the other.
+        """
+        return self._is_late and min(left_s, LONGEST_WAIT_S) > self.wait_s
+
+
 class TokenSource:
     """Gives the current token of one client; may be shared between threads.
 
     Only one thread fetches at a time. Where the kept token is still good the others go on with it,
-    otherwise they wait for the one that fetches and share what it gets.
+    otherwise they wait for the one that fetches and share what it gets. Where only its time was too
+    short, one that has more left than it had fetches again.
     """
 
     def __init__(self, auth: OidcAuth) -> None:
         self._auth = auth
         self._lock = threading.Lock()
         self._kept: Token | None = None
-        self._flight: Future[Token] | None = None
+        self._flight: _Flight | None = None
         self._token_url = auth.token_url
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """In a forked child the thread that fetches is not there; a kept token is as good as before."""
+        self._lock, self._flight = threading.Lock(), None
 
     def token(self, wait_s: float) -> Token:
         """A token that is good now; waits for it at most `wait_s`.
@@ -104,23 +134,31 @@ class TokenSource:
         return self.token(wait_s)
 
     def _fetched(self, wait_s: float) -> Token:
-        with self._lock:
-            kept, flight = self._kept, self._flight
-            if kept is not None and time.monotonic() < kept.stale:
-                return kept  # another thread was faster
-            is_ours = flight is None
-            if flight is None:
-                flight = self._flight = Future()
-        return self._fetch_into(flight, wait_s) if is_ours else _waited(flight, wait_s)
+        deadline = time.monotonic() + wait_s
+        while True:
+            left_s = deadline - time.monotonic()
+            with self._lock:
+                kept, flight = self._kept, self._flight
+                if kept is not None and time.monotonic() < kept.stale:
+                    return kept  # another thread was faster
+                is_ours = flight is None
+                if flight is None:
+                    flight = self._flight = _Flight(min(left_s, LONGEST_WAIT_S))
+            if is_ours:
+                return self._fetch_into(flight)
+            try:
+                return _waited(flight, left_s)
+            except NoAnswerError:
+                if not flight.was_too_short_for(deadline - time.monotonic()):
+                    raise
 
-    def _fetch_into(self, flight: Future[Token], wait_s: float) -> Token:
+    def _fetch_into(self, flight: _Flight) -> Token:
         try:
-            token = self._fetch(min(wait_s, LONGEST_WAIT_S))
+            token = self._fetch(flight.wait_s)
         except BaseException as error:
             with self._lock:
                 self._flight = None
-            is_told = isinstance(error, KServeClientError)
-            flight.set_exception(error if is_told else NoAnswerError("no token: interrupted"))
+            flight.fail(error)
             raise
         with self._lock:
             self._kept, self._flight = token, None
@@ -194,7 +232,7 @@ def token_source(auth: OidcAuth) -> TokenSource:
     return TokenSource(auth)
 
 
-def _waited(flight: Future[Token], wait_s: float) -> Token:
+def _waited(flight: _Flight, wait_s: float) -> Token:
     try:
         return flight.result(timeout=wait_s)
     except TimeoutError:

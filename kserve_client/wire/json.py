@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -27,6 +28,9 @@ from kserve_client.wire.numbers import parse_numbers
 CONTENT_TYPE = "application/json"
 WHOLE_BELOW = 2**53
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
+# Half of a pair of surrogates: JSON can write it, and no text that is sent or stored can hold it.
+_HALF_ESCAPED = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 _ELEMENTS: dict[str, frozenset[type]] = {
     "boolean": frozenset({bool}),
     "integer": frozenset({int}),
@@ -159,13 +163,19 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def parse_value(body: bytes) -> Any:
-    """Read any JSON value, bare NaN and Infinity included. Raises InvalidAnswerError when it is not JSON."""
+    """Read any JSON value, bare NaN and Infinity included. Raises InvalidAnswerError when it is not JSON.
+
+    Half of a surrogate pair becomes U+FFFD, as broken UTF-8 does elsewhere.
+    """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(body)
+        found = json.loads(body)
+        if _HALF_ESCAPED.search(body):
+            found = json.loads(_HALF.sub("\ufffd", json.dumps(found, ensure_ascii=False)))
+        return found
     except (ValueError, RecursionError):
         invalid("it is not JSON" if body else "its body is empty", body)
 
@@ -178,7 +188,7 @@ def invalid(why: str, body: bytes = b"") -> NoReturn:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+    return str(value) if isinstance(value, str | int | float) else None
 
 
 def parameters_of(value: dict[str, Any]) -> Parameters:
@@ -203,6 +213,8 @@ def output_head(output: Any, body: bytes) -> tuple[str, Datatype, list[int]]:
     """Name, datatype and shape of an output, checked."""
     if not isinstance(output, dict) or not isinstance(output.get("name"), str):
         invalid("an output has no name", body)
+    if not output["name"]:
+        invalid("an output has an empty name", body)
     name, wire, shape = output["name"], output.get("datatype"), output.get("shape")
     if not isinstance(wire, str) or wire not in DATATYPES:
         invalid(f"output {name!r} has the unknown datatype {wire!r}", body)
@@ -241,9 +253,9 @@ def _array(
     elif strange:
         kinds = ", ".join(sorted(kind.__name__ for kind in strange))
         invalid(f"output {name!r} says {target.name} but holds {kinds}", body)
-    if target.family == "float" and target.name != "FP64":
-        return _narrowed(name, np.array(flat, dtype=np.float64), target, body)
     try:
+        if target.family == "float" and target.name != "FP64":
+            return _narrowed(name, np.array(flat, dtype=np.float64), target, body)
         return np.array(flat, dtype=target.dtype)
     except OverflowError:
         invalid(f"output {name!r} holds a number outside {target.name}", body)

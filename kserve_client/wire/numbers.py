@@ -36,7 +36,9 @@ def parse_numbers(body: bytes) -> dict[str, Any] | None:
     try:
         # A parser of its own for each answer: one can't be shared between threads.
         return _answer(simdjson, simdjson.Parser().parse(body), body)
-    except (ValueError, KeyError, _UnlikeOrjsonError):
+    # Which of them it raises for what it refuses is its affair: a negative number of more than 64 bits or a
+    # thousand lists in each other is a RuntimeError, a positive one a ValueError. orjson has the last word.
+    except (ValueError, RuntimeError, KeyError, _UnlikeOrjsonError):
         return None
 
 

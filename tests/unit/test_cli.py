@@ -2,6 +2,7 @@ import argparse
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import responses
 from kserve_client.cli import main, predict
 from kserve_client.cli.arguments import build_parser
 from kserve_client.cli.console import table
+from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
 from tests.unit.command_line import Ran, Run, without_proxies
 from tests.unit.scripted_model import (
     INFER_URL,
@@ -61,12 +63,6 @@ def run(
         return Ran(status, *capsys.readouterr())
 
     return run
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @pytest.fixture
@@ -161,7 +157,7 @@ def test_models_of_a_cluster_that_is_away(run: Run, models_file: Path, tmp_path:
     entry = "  iris: {inference_service: flowers/iris}\n"
     models_file.write_text(cluster + models_file.read_text().rstrip() + "\n" + entry)
     ran = run("models")
-    assert ran.status == 0
+    assert ran.status == 1
     assert ran.out.splitlines()[1:] == [
         "naming  Naming  http://model.test  1              label",
         "iris    iris    –                  as others say  –",
@@ -171,6 +167,76 @@ def test_models_of_a_cluster_that_is_away(run: Run, models_file: Path, tmp_path:
     assert [model["name"] for model in told["models"]] == ["naming", "iris"]
     assert told["models"][1]["endpoint"] is None
     assert len(told["problems"]) == 1
+
+
+@pytest.fixture
+def cluster(models_file: Path, tmp_path: Path) -> Iterator[KubernetesAPI]:
+    """A models file that names a cluster without models, and nothing else."""
+    with kubernetes_api() as api:
+        kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", api)
+        settings = f"{{namespaces: [flowers], kubeconfig: {kubeconfig}}}"
+        models_file.write_text(f"kubernetes: {settings}\n")
+        yield api
+
+
+def _away(api: KubernetesAPI, tmp_path: Path) -> None:
+    api.url = "http://127.0.0.1:1"
+    write_kubeconfig(tmp_path / "kubeconfig", api)
+
+
+def _without_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "kubernetes", None)
+
+
+@pytest.mark.parametrize("command", ["models", "health"])
+def test_a_cluster_that_could_not_be_asked_is_not_one_without_models(
+    run: Run,
+    cluster: KubernetesAPI,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    """No answer is status 3, a refusal 1, a library that is missing 2; each says why."""
+    cluster.allowed = set()
+    refused = run(command)
+    _away(cluster, tmp_path)
+    away = run(command)
+    _without_library(monkeypatch)
+    unasked = run(command, "--json")
+    assert (refused.status, away.status, unasked.status) == (1, 3, 2)
+    assert refused.out == away.out == "No models are known: not all of the cluster could be seen.\n"
+    assert "no permission to list InferenceServices in namespace flowers" in refused.err
+    assert "no connection to the Kubernetes API at http://127.0.0.1:1" in away.err
+    assert unasked.json["models"] == []
+    (problem,) = unasked.json["problems"]
+    assert "pip install" in problem
+    assert unasked.err == f"kserve-client: {problem}\n"
+
+
+def test_a_cluster_without_models_says_so(run: Run, cluster: KubernetesAPI) -> None:
+    """To list nothing is well; to check nothing is no sign of health."""
+    assert run("models") == Ran(0, "The cluster shows none.\n", "")
+    ran = run("health")
+    assert ran == Ran(2, "The cluster shows none.\n", "kserve-client: there is no model to check\n")
+    assert run("health", "--json").json == {"models": [], "problems": []}
+
+
+def test_a_model_of_a_cluster_that_is_away_has_the_reason_of_the_cluster(
+    run: Run, cluster: KubernetesAPI, models_file: Path, tmp_path: Path
+) -> None:
+    """Whether the models file names it or not: it may be there, so it is not called unknown."""
+    _away(cluster, tmp_path)
+    unnamed = run("health", "flowers/iris")
+    assert unnamed.status == 3
+    assert "model 'flowers/iris' can't be seen: no connection to the Kube" in unnamed.err
+    models_file.write_text(
+        models_file.read_text() + "models: {iris: {inference_service: flowers/iris}}\n"
+    )
+    assert run("health", "iris").status == 3
+    assert run("predict", "iris", "--input", "[1]").status == 3
+    unknown = run("health", "irsi")
+    assert unknown.status == 2
+    assert "no model 'irsi' in the catalog; there is iris" in unknown.err
 
 
 @pytest.mark.parametrize("words", [["--models", "{}", "models"], ["models", "--models", "{}"]])
@@ -229,8 +295,6 @@ def test_metadata_of_a_model_the_server_does_not_know(
 @pytest.fixture
 def reachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names and ports that answer without a network; the HTTP steps go through `responses`."""
-    import socket
-
     answer = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 80))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [answer])
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: socket.socket())
@@ -253,6 +317,74 @@ def test_health_of_models_that_are_well(run: Run, mock: responses.RequestsMock) 
     assert "DNS             ok" in named
     assert "the example 'A one' gave one, as expected" in named
     assert "Test inference" not in run("health", "naming", "--no-inference").out
+
+
+@pytest.mark.usefixtures("reachable", "model")
+@pytest.mark.parametrize(
+    ("expected", "is_expected"), [(", expect: one", True), (", expect: two", False), ("", None)]
+)
+def test_health_says_whether_the_answer_was_expected(
+    run: Run,
+    mock: responses.RequestsMock,
+    models_file: Path,
+    expected: str,
+    is_expected: bool | None,
+) -> None:
+    """Programs need not read the sentence; another answer is no failure."""
+    models_file.write_text(MODELS_FILE.replace(", expect: one", expected))
+    _health(mock, 200)
+    ran = run("health", "--json")
+    assert ran.status == 0
+    assert ran.json["models"][0]["is_expected"] is is_expected
+    assert run("health", "--json", "--no-inference").json["models"][0]["is_expected"] is None
+
+
+@pytest.mark.usefixtures("reachable", "model")
+def test_health_is_not_well_while_the_cluster_is_away(
+    run: Run,
+    mock: responses.RequestsMock,
+    cluster: KubernetesAPI,
+    models_file: Path,
+) -> None:
+    """The models of the file are checked; that others are not seen is status 1, and said."""
+    _health(mock, 200)
+    models_file.write_text(models_file.read_text() + MODELS_FILE)
+    ran = run("health")  # no port answers but that of the model
+    assert ran.status == 1
+    assert "Naming answers." in ran.out
+    assert "no connection to the Kubernetes API at " in ran.err
+    named = run("health", "naming")
+    assert (named.status, named.err) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["health", "metadata", "describe", "doctor"])
+@pytest.mark.usefixtures("reachable")
+def test_a_token_that_is_not_there_is_a_setting_to_mend(
+    run: Run, models_file: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Nothing was asked, so nobody shall wait for an answer."""
+    monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
+    text = MODELS_FILE.partition("    signature:")[0]
+    models_file.write_text(text.replace("title: Test server", "auth: {env: NO_SUCH_TOKEN}"))
+    ran = run(command, "naming")
+    assert ran.status == 2
+    assert "NO_SUCH_TOKEN" in ran.out + ran.err
+
+
+def test_health_of_a_missing_token_beside_a_server_that_is_down(
+    run: Run, models_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting alone would never make it well."""
+    monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        models_file.write_text(
+            "endpoints:\n"
+            f"  locked: {{url: 'http://127.0.0.1:{port}', auth: {{env: NO_SUCH_TOKEN}}}}\n"
+            "  gone: {url: 'http://127.0.0.1:1'}\n"
+            "models: {locked: {endpoint: locked}, gone: {endpoint: gone}}\n"
+        )
+        assert (run("health").status, run("health", "gone").status) == (2, 3)
 
 
 @pytest.mark.usefixtures("reachable")
@@ -279,6 +411,22 @@ def test_health_when_nothing_answers(run: Run, models_file: Path) -> None:
 
 
 # predict
+
+
+def test_ctrl_c_is_told_to_programs_too(run: Run, mock: responses.RequestsMock) -> None:
+    """In JSON as any other end, in one line to people."""
+
+    def interrupt(_number: int, _rows: list[float]) -> None:
+        raise KeyboardInterrupt
+
+    serve(mock, ScriptedModel(interrupt))
+    ran = run("predict", "naming", "--input", "[1]", "--json")
+    assert ran.json == {
+        "error": {"kind": "KeyboardInterrupt", "message": "interrupted", "exit_status": 130}
+    }
+    told = Ran(130, "", "kserve-client: interrupted\n")
+    assert (ran.status, ran.err) == (told.status, told.err)
+    assert run("predict", "naming", "--input", "[1]") == told
 
 
 def test_predict_one_row(run: Run, model: ScriptedModel) -> None:
@@ -364,6 +512,71 @@ def test_predict_reads_a_table(run: Run, model: ScriptedModel, table_file: Path)
     told = run("predict", "naming", "--json", "--file", table_file).json
     assert told["rows"][1] == {"row": 2, "prediction": None, "error": "x: 'bad' is not a number"}
     assert (told["ok"], told["failed"]) == (2, 1)
+
+
+def test_predict_asks_for_the_decimal_sign_and_takes_it(
+    run: Run, model: ScriptedModel, tmp_path: Path
+) -> None:
+    """What the error names can be given."""
+    rows = tmp_path / "rows.tsv"
+    rows.write_text("a\tx\nb\t1.000\n")
+    ran = run("predict", "naming", "--file", rows)
+    assert (ran.status, model.sent) == (2, [])
+    assert "--decimal . or --decimal ," in ran.err
+    assert run("predict", "naming", "--file", rows, "--decimal", ".").status == 0
+    assert model.sent == [[1.0]]
+
+
+def test_predict_says_what_is_out_of_range(run: Run, model: ScriptedModel) -> None:
+    """The row is answered all the same; one line on standard error says why to doubt it."""
+    ran = run("predict", "naming", "--input", '{"x": 51}')
+    assert ran.status == 0
+    assert ran.err == "kserve-client: x is outside its usual range, 0 to 2: 51\n"
+    ran = run("predict", "naming", "--input", '[{"x": 1}, {"x": "-3"}, {"x": 51.5}]', "--json")
+    assert ran.json["ok"] == 3
+    assert ran.err == (
+        "kserve-client: x is outside its usual range, 0 to 2, in 2 of 3 rows; the first is row 2: "
+        "-3\n"
+    )
+    assert run("predict", "naming", "--input", "[[0], [2]]").err == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (
+            "x\n1\n51\n2\n",
+            "x is outside its usual range, 0 to 2, in 1 of 3 rows; the first is row 2: 51",
+        ),
+        (
+            "x;y\n1,5;a\n9,5;b\n",
+            "x is outside its usual range, 0 to 2, in 1 of 2 rows; the first is row 2: 9.5",
+        ),
+        ("x\n99\n", "x is outside its usual range, 0 to 2: 99"),
+        (
+            '{"x": 1}\n{"x": -7}\n',
+            "x is outside its usual range, 0 to 2, in 1 of 2 rows; the first is row 2: -7",
+        ),
+    ],
+)
+def test_predict_a_table_says_what_is_out_of_range(
+    run: Run, model: ScriptedModel, tmp_path: Path, table: str, words: str
+) -> None:
+    """In whatever way the file writes its numbers."""
+    rows = tmp_path / ("rows.jsonl" if table.startswith("{") else "rows.csv")
+    rows.write_text(table)
+    ran = run("predict", "naming", "--file", rows)
+    assert (ran.status, ran.err) == (0, f"kserve-client: {words}\n")
+
+
+def test_predict_keeps_a_sensitive_number_to_itself(
+    run: Run, model: ScriptedModel, models_file: Path
+) -> None:
+    """That it is out of range, and nothing of the number."""
+    text = MODELS_FILE.replace("{name: x, ", "{name: x, unit: mg, sensitive: true, ")
+    models_file.write_text(text.replace("max: 2}", "}"))
+    ran = run("predict", "naming", "--input", '{"x": -51}')
+    assert ran.err == "kserve-client: x is outside its usual range, 0 mg and above\n"
 
 
 def test_predict_a_table_when_nothing_answers(

@@ -140,11 +140,18 @@ def test_fix_that_can_not_be_written(run: Any, server: IdealServer) -> None:
 
 
 def test_no_answer_is_status_3(run: Any, models_file: Path, server: IdealServer) -> None:
-    """With the report, as always; --fix says why there is none."""
+    """A server that is off has no grade: a sentence, and where to look; --fix says it too."""
     models_file.write_text(models_file.read_text().replace(server.url, "http://127.0.0.1:1"))
     ran = run("sums")
     assert ran.status == 3
-    assert "Grade F, 0 of 100. Sums could not be judged: no connection to" in ran.out
+    assert ran.out == (
+        "Sums · http://127.0.0.1:1\n"
+        "Sums could not be judged: nothing listens on 127.0.0.1:1; start the server, or correct "
+        "its URL.\n"
+        "See which step fails: kserve-client health sums\n"
+    )
+    told = json.loads(run("sums", "--json").out)
+    assert (told["grade"], told["score"], told["counts"]["fail"]) == (None, None, 2)
     assert run("sums", "--fix").status == 3
 
 

@@ -7,13 +7,15 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import requests
@@ -21,7 +23,7 @@ import responses
 
 from kserve_client.cli import jobs, main
 from kserve_client.cli.progress import ProgressLine, duration
-from kserve_client.scoring import Progress
+from kserve_client.scoring import Progress, file_systems
 from tests.unit.command_line import Ran, Run, without_proxies
 from tests.unit.scripted_model import INFER_URL, MODELS_FILE, ScriptedModel, problem, serve
 
@@ -65,12 +67,6 @@ def run(
         return Ran(status, *capsys.readouterr())
 
     return run
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @pytest.fixture
@@ -220,6 +216,109 @@ def test_urls_that_are_allowed(run: Run, model: ScriptedModel) -> None:
     assert run("jobs", "memory://cli").out.splitlines()[1].split()[:2] == ["job", "finished"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["s3://b/in.csv", "out.csv"], "s3://b/in.csv can't be read"),
+        (["good.csv", "s3://b/out.csv"], "s3://b/out.csv can't be written"),
+        (["good.csv", "out.csv", "--job", "s3://b/job"], "s3://b/job"),
+    ],
+    ids=["input", "output", "job"],
+)
+def test_a_storage_that_never_answers_is_status_3(
+    run: Run,
+    model: ScriptedModel,
+    good: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    said: str,
+) -> None:
+    """Whatever of the run lies there: it is given up soon, in one line that says what to do."""
+    s3fs = pytest.importorskip("s3fs")
+    assert good.exists()
+    monkeypatch.setattr(file_systems, "SILENT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
+        s3fs.S3FileSystem.clear_instance_cache()
+        ran = run("score", "naming", *words, "--allow-url", "s3", "--quiet")
+        s3fs.S3FileSystem.clear_instance_cache()
+    assert ran.status == 3
+    assert ran.err == (
+        f"kserve-client: {said}: the storage does not answer (ReadTimeoutError); check that it runs "
+        "and the address it is asked at (for s3: AWS_ENDPOINT_URL), then try again\n"
+    )
+    assert not Path("out.csv").exists()
+
+
+# Out of range
+
+MILLIMETRES = "x\n1\n51\nbad\n0\n49.5\n2\n"
+OUTSIDE = "x is outside its usual range, 0 to 2, in 2 of {} rows; the first is row 2: 51"
+
+
+@pytest.mark.parametrize("words", [[], ["--quiet"], ["--job", "job"], ["--chunk-rows", "1"]])
+def test_numbers_out_of_range_are_told(run: Run, model: ScriptedModel, words: list[str]) -> None:
+    """They are predicted as any other; one line on standard error says why to doubt it."""
+    Path("rows.csv").write_text(MILLIMETRES.replace("bad\n", ""))
+    ran = run("score", "naming", "rows.csv", "out.csv", *words)
+    assert (ran.status, ran.err.splitlines()[-1]) == (0, f"kserve-client: {OUTSIDE.format(5)}")
+    assert run("score", "naming", "rows.csv", "-", "--limit", "1", "--quiet").err == ""
+
+
+def test_numbers_out_of_range_as_json(run: Run, model: ScriptedModel, models_file: Path) -> None:
+    """A program gets them by feature; the number of a sensitive one stays where it is."""
+    Path("rows.csv").write_text(MILLIMETRES)
+    found = run("score", "naming", "rows.csv", "out.csv", "--json").json["outside"]
+    told = {"feature": "x", "range": "0 to 2", "rows": 2, "first_row": 2, "number": 51.0}
+    assert found == [told]
+    models_file.write_text(MODELS_FILE.replace("{name: x,", "{name: x, sensitive: true,"))
+    ran = run("score", "naming", "rows.csv", "out.csv", "--json")
+    assert ran.json["outside"] == [told | {"number": None}]
+    assert "51" not in ran.err
+
+
+def test_numbers_out_of_range_of_one_run_of_a_job(run: Run, mock: responses.RequestsMock) -> None:
+    """Rows that were predicted before are told before; a retry names rows by their own number."""
+    is_ill = True
+
+    def fault(_number: int, rows: list[float]) -> Any:
+        return problem(500, "ill") if is_ill and 49.5 in rows else None
+
+    serve(mock, ScriptedModel(fault))
+    Path("rows.csv").write_text(MILLIMETRES)
+    words = ["score", "naming", "rows.csv", "out.csv", "--job", "job", "--json"]
+    assert [one["first_row"] for one in run(*words).json["outside"]] == [2]
+    assert run(*words, "--resume").json["outside"] == []
+    is_ill = False
+    again = run(*words, "--retry-failed")
+    assert [(one["rows"], one["first_row"]) for one in again.json["outside"]] == [(1, 5)]
+    assert "in 1 of 2 rows; the first is row 5: 49.5" in again.err
+
+
+def test_numbers_out_of_range_of_a_run_and_its_retry(
+    run: Run, mock: responses.RequestsMock
+) -> None:
+    """A job that is gone on with and tried again tells what was found in both."""
+    ill = {51.0, 49.5}
+
+    def fault(_number: int, rows: list[float]) -> Any:
+        return problem(500, "ill") if ill & set(rows) else None
+
+    serve(mock, ScriptedModel(fault))
+    Path("rows.csv").write_text("x\n1\n51\n2\n0\n77\n2\n49.5\n")
+    words = ["score", "naming", "rows.csv", "out.csv", "--job", "job", "--json"]
+    words += ["--chunk-rows", "1", "--concurrency", "1", "--max-failures"]
+    assert run(*words, "0").json["is_complete"] is False  # ends at row 2
+    ill.remove(51.0)
+    again = run(*words, "5", "--retry-failed")
+    assert (again.json["ok"], again.json["failed"], again.json["rows_before"]) == (6, 1, 1)
+    assert [(one["rows"], one["first_row"]) for one in again.json["outside"]] == [(2, 2)]
+    assert "in 2 of 6 rows; the first is row 2: 51" in again.err
+
+
 # Where features come from
 
 
@@ -291,7 +390,103 @@ def test_what_can_not_be_mapped_is_status_2(run: Run, words: list[str], message:
     assert not Path("out.csv").exists()
 
 
+# Names of results
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "out.xlsx",
+        "out.json",
+        "out.csv.bz2",
+        "OUT.XLS",
+        "out.xlsx.gz",
+        "out.v1.2",
+        "memory://cli/out.xlsx?v=.csv",
+    ],
+)
+@pytest.mark.parametrize("places", [["{}"], ["out.csv", "--errors", "{}"], ["{}", "--job", "job"]])
+def test_a_result_that_promises_another_format_is_refused(
+    run: Run, model: ScriptedModel, good: Path, name: str, places: list[str]
+) -> None:
+    """Before anything runs: CSV in a file called .xlsx opens nowhere."""
+    words = [place.format(name) for place in places]
+    ran = run("score", "naming", good, *words, "--allow-url", "memory")
+    assert (ran.status, ran.out, model.sent) == (2, "", [])
+    assert "Write .csv, .jsonl, .parquet or .arrow" in ran.err
+    assert "or name the format with --output-format" in ran.err
+    assert not any(Path(place).exists() for place in ("out.csv", "job", name))
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("out.CSV", b"x,prediction"),
+        ("out.tsv", b"x\tprediction"),
+        ("out.jsonl", b'{"x"'),
+        ("out.ndjson", b'{"x"'),
+        ("out.parquet", b"PAR1"),
+        ("out.arrow", b"ARROW1"),
+        ("out.csv.gz", b"\x1f\x8b"),
+        ("out.jsonl.zst", b"\x28\xb5\x2f\xfd"),
+        ("out.gz", b"\x1f\x8b"),
+        ("out", b"x,prediction"),
+        ("v1.2/out", b"x,prediction"),
+    ],
+)
+def test_a_result_is_what_its_name_says(
+    run: Run, model: ScriptedModel, good: Path, name: str, begins: bytes
+) -> None:
+    """And what INPUT is where the name says nothing."""
+    Path(name).parent.mkdir(exist_ok=True)
+    assert run("score", "naming", good, name).status == 0
+    assert Path(name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["out.today", "out.v1.2", "out.2026-11-23.gz"])
+@pytest.mark.parametrize("job", [[], ["--job", "job"]])
+def test_a_format_that_is_asked_for_needs_no_name(
+    run: Run, model: ScriptedModel, good: Path, name: str, job: list[str]
+) -> None:
+    """With --output-format a name may end as it likes; only what says how it is packed still counts."""
+    words = [name, "--errors", f"bad.{name}", "--output-format", "csv", *job]
+    assert run("score", "naming", good, *words).status == 0
+    for written in (name, f"bad.{name}"):
+        data = Path(written).read_bytes()
+        text = gzip.decompress(data) if name.endswith(".gz") else data
+        assert text.startswith(b"x,prediction")
+
+
 # Mistakes
+
+
+@pytest.mark.parametrize("scheme", ["file", "local"])
+@pytest.mark.parametrize("words", [["{}"], ["out.csv", "--errors", "{}"], ["{}", "--job", "job"]])
+def test_an_input_is_never_its_own_result(
+    run: Run, model: ScriptedModel, good: Path, scheme: str, words: list[str]
+) -> None:
+    """Nor under the name that a URL gives it."""
+    before = good.read_bytes()
+    named = [word.format(f"{scheme}://{good}") for word in words]
+    ran = run("score", "naming", good, *named, "--allow-url", scheme)
+    assert (ran.status, good.read_bytes(), model.sent) == (2, before, [])
+    assert "have to be different files" in ran.err
+
+
+@pytest.mark.parametrize("job", [[], ["--job", "job"]])
+def test_a_column_that_cannot_be_written_is_named_before_the_run(
+    run: Run, model: ScriptedModel, tmp_path: Path, job: list[str]
+) -> None:
+    """CSV has no form for Arrow's intervals; without that column all is well."""
+    source = tmp_path / "in.arrow"
+    spans = pa.array([(1, 2, 3)], pa.month_day_nano_interval())
+    with pa.ipc.new_file(source, pa.schema([("x", pa.float64()), ("span", spans.type)])) as file:
+        file.write_table(pa.table({"x": [1.0], "span": spans}))
+    ran = run("score", "naming", source, "out.csv", *job)
+    assert (ran.status, ran.err.count("\n"), model.sent) == (2, 1, [])
+    assert "the column 'span' (month_day_nano_interval) can't be written" in ran.err
+    assert not Path("job").exists()
+    assert run("score", "naming", source, "out.csv", *job, "--columns", "x").status == 0
 
 
 @pytest.mark.parametrize(
@@ -608,6 +803,19 @@ def test_a_job_goes_on_only_with_the_same_options(
     assert message in ran.err
 
 
+def test_a_job_in_doubt_goes_on_with_the_sign_it_had(run: Run, model: ScriptedModel) -> None:
+    """What the error names works, and the other sign is refused: rows were read already."""
+    long = "b" * 60_000
+    Path("rows.tsv").write_text("a\tx\n" + f"{long}\t1\n" * 30 + "b\t1.200\n")
+    words = ["score", "naming", "rows.tsv", "out.csv", "--job", "job", "--resume"]
+    ran = run(*words)
+    assert ran.status == 2
+    assert "--decimal . or --decimal ," in ran.err
+    assert "decimal was '.', is ','" in run(*words, "--decimal", ",").err
+    assert run(*words, "--decimal", ".").status == 0
+    assert Path("out.csv").read_text().splitlines()[-1] == "b\t1.200\tone\tok\t"
+
+
 def test_a_job_refuses_another_input_and_another_model(
     run: Run, model: ScriptedModel, good: Path, models_file: Path
 ) -> None:
@@ -680,9 +888,18 @@ def test_a_model_that_is_away_leaves_a_job_that_goes_on(
     assert len(model.sent) == 6
 
 
+def test_a_folder_of_jobs_that_is_not_there_is_status_2(run: Run, tmp_path: Path) -> None:
+    """Who mistyped its name is not told that it is empty; an empty one is named in full."""
+    assert run("jobs", "runs") == Ran(2, "", "kserve-client: runs: no such folder\n")
+    (tmp_path / "file").touch()
+    assert run("jobs", "file").status == 2
+    (tmp_path / "runs").mkdir()
+    assert run("jobs", "runs") == Ran(0, f"There are no jobs in {tmp_path}/runs\n", "")
+    assert run("jobs") == Ran(0, f"There are no jobs in {tmp_path}\n", "")
+
+
 def test_jobs_are_listed_shown_and_removed(run: Run, model: ScriptedModel, rows: Path) -> None:
     """No models file is needed for it."""
-    assert run("jobs", "runs") == Ran(0, "There are no jobs in runs.\n", "")
     Path("runs").mkdir()
     run("score", "naming", rows, "out.csv", "--job", "runs/june")
     lines = run("jobs", "runs").out.splitlines()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -415,6 +416,24 @@ def test_refusals_of_real_servers(name: str, kind: type[ServerError], said: str)
     assert caught.value.server_message == said
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"detail": [{"loc": ["body", 21], "msg": "too short"}]}, "body.21: too short"),
+        ({"detail": [{"loc": [{"a": 1}], "msg": "odd"}]}, "odd"),
+        ({"error": {"message": "no such row"}}, "no such row"),
+        ('{"error":' * 900 + "1" + "}" * 900, ""),
+    ],
+)
+def test_what_a_refusal_says_is_found(body: Any, said: str) -> None:
+    """In FastAPI's lists, in gateways' objects; however deep a hostile one is."""
+    with responses.RequestsMock() as mock:
+        mock.get(f"{URL}/v2", body=body if isinstance(body, str) else json.dumps(body), status=400)
+        with pytest.raises(ServerError) as caught:
+            client().server_metadata()
+    assert caught.value.server_message == said
+
+
 def test_a_model_that_wakes_up_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """503, then the answer."""
     monkeypatch.setattr("kserve_client.transport.retries.FIRST_PAUSE_S", 0.001)
@@ -516,3 +535,17 @@ def test_a_call_may_say_how_often_it_is_repeated() -> None:
             client().exchange("iris", [ROW], retries=0)
         assert len(mock.calls) == 1
     assert caught.value.retry_after_s == 7.0
+
+
+def test_a_client_and_an_exchange_show_what_they_are() -> None:
+    """Where it asks and how much travelled; no token, no header, no data."""
+    assert repr(client(auth={"value": "s3cret"})) == "InferenceClient(http://model.test)"
+    output = {"name": "y", "datatype": "FP32", "shape": [1], "data": [0.5]}
+    with responses.RequestsMock() as mock:
+        mock.post(f"{URL}/v2/models/iris/infer", json={"outputs": [output]})
+        exchange = client().exchange("iris", [ROW])
+    assert re.fullmatch(
+        r"Exchange\(POST /v2/models/iris/infer: \d+ bytes sent, \d+ bytes came in \d+ ms, "
+        r"InferResponse\(Tensor\('y', FP32, shape=\[1\]\)\)\)",
+        repr(exchange),
+    )

@@ -13,6 +13,7 @@ from kserve_client.errors import (
     ConnectError,
     InvalidAnswerError,
     KServeClientError,
+    NoSuchOutputError,
     RowIssue,
     RowsError,
     ServerError,
@@ -24,6 +25,7 @@ EVERY_KIND = [
     ConnectError("no connection", attempts=3),
     ServerError("500", status=500, server_message="no", body="no", attempts=2),
     InvalidAnswerError("not V2", body="<html>"),
+    NoSuchOutputError("no output 'y'"),
 ]
 
 
@@ -63,6 +65,7 @@ def test_rows_count_from_one_for_people() -> None:
     """The first row is row 1 in words, and 0 in code."""
     assert str(RowIssue(0, "age", "is missing")) == "row 1, age: is missing"
     assert str(RowIssue(4, None, "has 3 cells, not 4")) == "row 5: has 3 cells, not 4"
+    assert str(RowIssue(7, "age", "is missing", 215)) == "row 8 (index 215), age: is missing"
 
 
 def test_a_long_list_of_rows_is_cut() -> None:

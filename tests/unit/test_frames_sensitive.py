@@ -30,6 +30,14 @@ BAD: list[tuple[dict[str, Any], Any, str]] = [
     ({"kind": "category", "choices": ["a", "b"]}, "secret", "the value is not one of a, b"),
     ({"kind": "tensor", "shape": [2]}, ["secret", 1], "the value can't be read"),
     ({"kind": "tensor", "shape": [2]}, "secret", "the value is not a list of numbers"),
+    (
+        {"kind": "image", "image": {"width": 1, "height": 1, "high": 1}},
+        [73],
+        (
+            "holds numbers outside the 0 to 1 of its pixels: give the picture's bytes, or scale "
+            "its numbers"
+        ),
+    ),
     ({"kind": "text"}, None, "is missing"),
 ]
 

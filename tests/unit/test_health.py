@@ -3,6 +3,7 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -106,10 +107,19 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
+# The eight bytes that every PNG begins with: nobody gets to read on here.
+DOT = "data:image/png;base64,iVBORw0KGgo="
 EXAMPLES = "[{name: A one, row: {x: 1}, expect: one}]"
 
 
-def catalog(url: str, *, settings: str = "", model: str = "", examples: str = EXAMPLES) -> Catalog:
+def catalog(
+    url: str,
+    *,
+    settings: str = "",
+    model: str = "",
+    examples: str = EXAMPLES,
+    feature: str = "{name: x, min: 0, max: 2}",
+) -> Catalog:
     """A catalog of one model at this URL."""
     text = f"""
 version: 1
@@ -120,16 +130,17 @@ models:
     title: Naming
     endpoint: test{model}
     signature:
-      features: [{{name: x, min: 0, max: 2}}]
+      features: [{feature}]
       outputs: [{{name: predict, kind: label, labels: [zero, one, two]}}]
     examples: {examples}
 """
     return Catalog(parse_models_file(text, source="models.yaml", folder=Path()))
 
 
-def checked(server: _Server, **options: Any) -> Ladder:
+def checked(server: _Server, *, with_inference: bool = True, **options: Any) -> Ladder:
     """The ladder to a model on this server."""
-    return check(catalog(f"http://127.0.0.1:{server.server_port}", **options), "naming")
+    found = catalog(f"http://127.0.0.1:{server.server_port}", **options)
+    return check(found, "naming", with_inference=with_inference)
 
 
 def states(ladder: Ladder) -> list[str]:
@@ -384,21 +395,54 @@ def test_expected_number_is_compared_as_it_is_shown(
 
 
 @pytest.mark.parametrize(
-    ("examples", "advice"),
+    ("examples", "reason", "advice"),
     [
-        ("[]", "add one under examples"),
-        ("[{name: Bad, row: {x: no number}}]", "correct the examples"),
+        ("[]", "it has no example; ", "add one under examples"),
+        (
+            "[{name: Bad, row: {x: no number}}]",
+            "no example makes a request: row 1, x: ",
+            "correct the examples",
+        ),
     ],
 )
-def test_without_a_usable_example_there_is_no_test_inference(examples: str, advice: str) -> None:
+def test_without_a_usable_example_there_is_no_test_inference(
+    examples: str, reason: str, advice: str
+) -> None:
     """Nothing to send is no failure, but the verdict does not say that the model answers."""
     with serving(well()) as server:
         ladder = checked(server, examples=examples)
     assert [rung.name for rung in ladder.rungs] == NAMES
     assert (ladder.rungs[-1].state, ladder.rungs[-1].elapsed_ms) == ("skipped", None)
     assert ladder.is_ready
-    assert "is ready, but was not tested" in ladder.verdict
+    assert (ladder.state, ladder.state_words) == ("ready", "ready, not tested")
+    assert not ladder.is_tested
+    assert ladder.verdict.startswith(f"Naming is ready, not tested: {reason}")
     assert advice in ladder.verdict
+
+
+def test_without_pillow_a_picture_model_is_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing on this machine comes first; the examples are not to blame."""
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with serving(well()) as server:
+        ladder = checked(
+            server,
+            examples=f"[{{name: Dot, row: {{x: '{DOT}'}}}}]",
+            feature="{name: x, kind: image, image: {width: 1, height: 1}}",
+        )
+    assert ladder.verdict == (
+        "Naming is ready, not tested: pictures need Pillow: pip install Pillow."
+    )
+    assert (ladder.is_ready, ladder.is_tested) == (True, False)
+
+
+def test_a_test_that_nobody_wanted_is_not_missed() -> None:
+    """Without the test inference the state is as short as it was."""
+    with serving(well()) as server:
+        ladder = checked(server, with_inference=False)
+    assert (ladder.state_words, ladder.is_tested) == ("ready", False)
+    with serving(well()) as server:
+        ladder = checked(server)
+    assert (ladder.state_words, ladder.is_tested) == ("ready", True)
 
 
 def test_first_example_that_builds_is_sent() -> None:

@@ -155,7 +155,7 @@ def test_a_picture_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pillow_is_asked_for_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it the message says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
-    with pytest.raises(ConfigurationError, match=r"kserve-client\[images\]"):
+    with pytest.raises(ConfigurationError, match=r"^pictures need Pillow: pip install Pillow$"):
         read_picture(b"", SPEC)
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -10,7 +14,7 @@ import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kserve_client import Catalog, Endpoint, InferenceClient, Model, Signature
+from kserve_client import Catalog, Endpoint, InferenceClient, Model, Predictions, Signature
 from kserve_client.errors import ConfigurationError, InputError, InvalidAnswerError, RowsError
 from tests.unit.recorded_answers import recorded
 
@@ -43,6 +47,7 @@ GUIDE_ANSWER = (
     b'{"model_name":"iris-classifier","outputs":'
     b'[{"name":"output-0","datatype":"INT64","shape":[1],"data":[0]}]}'
 )
+METADATA = b'{"name":"triton","inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}]}'
 ROW = {"sepal length": 4.0, "sepal width": 3.9, "petal length": 2.3, "petal width": 0.6}
 INFER = f"{URL}/v2/models/iris-classifier/infer"
 
@@ -132,6 +137,59 @@ def test_one_row_in_one_row_out(numbers: list[int], is_frame: bool) -> None:
     assert len(found.to_frame()) == len(numbers)
 
 
+def asked_for_two(model: Model, rows: object) -> Predictions:
+    """What a server says of two rows: Iris-Setosa, Iris-Virginica."""
+    with responses.RequestsMock() as mock:
+        mock.post(INFER, json=json.loads(recorded("kserve-0.21.0/infer_fp32_flat").body))
+        return model.predict(rows)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([215, 7]),
+        pd.Index(["b", "a"], name="id"),
+        pd.RangeIndex(5, 7),
+        pd.MultiIndex.from_tuples([("x", 2), ("x", 1)], names=["plant", "flower"]),
+        pd.Index([3, 3]),
+    ],
+)
+def test_predictions_of_a_frame_have_its_index(model: Model, index: pd.Index[Any]) -> None:
+    """Each lands on its own row, whatever a split or a shuffle made of the labels."""
+    frame = pd.DataFrame([ROW, dict.fromkeys(ROW, 1.5)], index=index)
+    found = asked_for_two(model, frame).to_frame()
+    pd.testing.assert_index_equal(found.index, index)
+    frame["found"] = found["prediction"]
+    assert frame["found"].tolist() == ["Iris-Setosa", "Iris-Virginica"]
+
+
+def test_predictions_of_a_shuffled_frame_can_be_joined(model: Model) -> None:
+    """By label, not by position."""
+    frame = pd.DataFrame([dict.fromkeys(ROW, 1.5), ROW]).iloc[::-1]
+    joined = frame.join(asked_for_two(model, frame).to_frame())
+    assert joined["prediction"].to_dict() == {1: "Iris-Setosa", 0: "Iris-Virginica"}
+
+
+def test_predictions_of_rows_without_labels_are_numbered(model: Model) -> None:
+    """From 0, as a new DataFrame is."""
+    rows = [ROW, dict.fromkeys(ROW, 1.5)]
+    for form in (rows, pd.DataFrame(rows).to_numpy(), pd.DataFrame(rows), iter(rows)):
+        found = asked_for_two(model, form).to_frame()
+        pd.testing.assert_index_equal(found.index, pd.RangeIndex(2))
+
+
+@pytest.mark.parametrize(("name", "labels"), [(None, [0]), (7, [7]), ("b", ["b"])])
+def test_the_prediction_of_a_series_has_its_name(
+    model: Model, name: object, labels: list[object]
+) -> None:
+    """`frame.iloc[3]` has the label of its row."""
+    with responses.RequestsMock() as mock:
+        mock.post(INFER, body=GUIDE_ANSWER)
+        found = model.predict(pd.Series(ROW, name=name)).to_frame()
+    assert found.index.tolist() == labels
+    assert found["prediction"].tolist() == ["Iris-Setosa"]
+
+
 def test_a_shifted_answer_is_no_answer(model: Model) -> None:
     """Two answers for one row."""
     with responses.RequestsMock() as mock:
@@ -200,6 +258,27 @@ def test_a_model_that_does_not_say_what_it_takes(metadata: dict[str, object]) ->
         mock.get("http://m/v2/models/iris", json=metadata)
         with pytest.raises(ConfigurationError, match="signature in the models file"):
             model.predict({"a": 1})
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_model_of_a_catalog_can_go_to_another_process(
+    model: Model, copied: Callable[[Model], Model]
+) -> None:
+    """With its signature: the catalog that knows it stays behind."""
+    there = copied(model)
+    assert there.build(ROW).inputs[0].data.tolist() == model.build(ROW).inputs[0].data.tolist()
+    assert (there.name, there.version) == ("iris-classifier", None)
+    assert there.client.endpoint == model.client.endpoint
+    assert there.signature == model.signature
+
+
+def test_a_model_that_nothing_describes_is_not_asked_to_be_copied() -> None:
+    """Its server may be away; the copy asks for metadata as the model would."""
+    model = Model(InferenceClient(URL), "triton", version="3")
+    there = pickle.loads(pickle.dumps(model))
+    with responses.RequestsMock() as mock:
+        mock.get(f"{URL}/v2/models/triton/versions/3", json=json.loads(METADATA))
+        assert [feature.name for feature in there.signature.features] == ["x[0]", "x[1]"]
 
 
 def test_a_repr_names_model_and_endpoint_only() -> None:

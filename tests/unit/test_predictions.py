@@ -305,3 +305,24 @@ def test_numbers_as_people_read_them(
 ) -> None:
     """Grouped, with about four digits that mean something."""
     assert number_text(value, decimals, unit) == text
+
+
+def test_what_is_printed_of_predictions() -> None:
+    """How many, and the first of them in words; long ones are cut."""
+    found = predictions([PREDICT, PROBA], {"predict": [0, 2], "proba": CHANCES})
+    assert repr(found) == "Predictions(2 rows, the first: setosa)"
+    assert repr(found[1]) == "Prediction(virginica, 70.0% sure)"
+    assert repr(predictions([PREDICT], {"predict": [0]}, count=1)) == "Predictions(1 row: setosa)"
+    assert repr(predictions([], {"x": np.zeros((0, 1))}, count=0)) == "Predictions(0 rows)"
+    long = predictions([], {"x": [[0.5] * 1000] * 2})
+    assert repr(long) == f"Predictions(2 rows, the first: x [{'0.5,' * 14}…)"
+    assert len(repr(long[0])) < 80
+
+
+def test_printing_predictions_raises_nothing() -> None:
+    """An answer that can't be decoded is told where it is used."""
+    three = {**PROBA, "threshold": 0.5}
+    found = predictions([three], {"proba": CHANCES})
+    assert repr(found) == "Predictions(2 rows)"
+    with pytest.raises(InvalidAnswerError, match="a threshold divides two"):
+        found[0]

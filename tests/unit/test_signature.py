@@ -1,14 +1,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import math
+from typing import Any, Required, get_origin, get_type_hints
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kserve_client.client import ModelMetadata
 from kserve_client.errors import ConfigurationError
-from kserve_client.signature import Feature, ImageSpec, Output, Signature, from_metadata
+from kserve_client.signature import (
+    Feature,
+    FeatureSettings,
+    ImageSpec,
+    Output,
+    OutputSettings,
+    Signature,
+    SignatureSettings,
+    from_metadata,
+)
 from tests.unit.recorded_answers import recorded
 
 PICTURE = {"width": 8, "height": 8, "low": 0, "high": 16}
@@ -376,6 +386,46 @@ def test_several_columns_are_a_table(
     assert found.content_type == content_type
 
 
+@pytest.mark.parametrize(
+    ("datatype", "said", "kept"),
+    [
+        ("BYTES", {"content_type": "datetime"}, "datetime"),
+        ("BYTES", {"content_type": "pd_json"}, "pd_json"),
+        # What is sent without being told; and base64, which would change words that look like it.
+        ("BYTES", {"content_type": "str"}, None),
+        ("BYTES", {"content_type": "base64"}, None),
+        ("BYTES", {}, None),
+        ("FP64", {"content_type": "np"}, None),
+    ],
+)
+def test_what_a_server_makes_of_its_texts(
+    datatype: str, said: dict[str, str], kept: str | None
+) -> None:
+    """Seen on MLServer 1.7.1 with its MLflow runtime."""
+    tensor = {"name": "a", "datatype": datatype, "shape": [-1, 1], "parameters": said}
+    found = from_metadata(ModelMetadata.model_validate({"inputs": [tensor]}))
+    assert found is not None
+    assert found.features[0].content_type == kept
+
+
+def test_a_content_type_of_a_feature_needs_an_input_of_its_own() -> None:
+    """In one tensor it would be taken and thrown away."""
+    with pytest.raises(ValueError, match="content_type of a belongs to layout columns"):
+        signature({"name": "a", "content_type": "np"})
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [(FeatureSettings, Feature), (OutputSettings, Output), (SignatureSettings, Signature)],
+)
+def test_type_checkers_know_every_setting(given: Any, part: type[BaseModel]) -> None:
+    """What may be given is what there is, and needed is what has no default."""
+    hints = get_type_hints(given, include_extras=True)
+    assert {name: get_origin(hint) is Required for name, hint in hints.items()} == {
+        name: field.is_required() for name, field in part.model_fields.items()
+    }
+
+
 def test_columns_and_blocks_side_by_side() -> None:
     """Each input is a feature."""
     found = from_metadata(inputs(("a", "FP64", [-1]), ("b", "UINT8", [-1, 2, 2])))
@@ -433,3 +483,23 @@ def test_a_default_that_can_not_travel_is_refused() -> None:
         )
     whole = Feature(name="x", kind="integer", default=4.0)
     assert Signature(features=(whole,), datatype="INT64").features == (whole,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words", "outside", "inside"),
+    [
+        ({"min": 0, "max": 10, "unit": "cm"}, "0 to 10 cm", [-0.1, 10.1, math.inf], [0, 10, 5.5]),
+        ({"min": -0.5, "unit": "m"}, "-0.5 m and above", [-0.6], [-0.5, 9e9]),
+        ({"min": 1}, "1 and above", [0], [1]),
+        ({"max": 4.5e6}, "up to 4500000", [4500001], [-9e9, 4.5e6]),
+        ({}, "", [], [0, math.inf, math.nan]),
+    ],
+)
+def test_where_numbers_usually_lie(
+    settings: Any, words: str, outside: list[float], inside: list[float]
+) -> None:
+    """In words and as a question; one end may be open, and the ends belong to it."""
+    feature = Feature(name="a", **settings)
+    assert feature.range_words == words
+    assert all(feature.is_outside(number) for number in outside)
+    assert not any(feature.is_outside(number) for number in inside)

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from kserve_client.errors import InputError
-from kserve_client.tensors import InferResponse, Tensor
+from kserve_client.errors import InputError, NoSuchOutputError
+from kserve_client.tensors import InferRequest, InferResponse, RequestedOutput, Tensor
 
 
 def test_a_tensor_of_nested_lists_has_their_shape() -> None:
@@ -67,6 +68,121 @@ def test_values_without_one_datatype_are_refused(data: list[Any]) -> None:
     """Nothing is turned into text, or into a float, to make it fit."""
     with pytest.raises(InputError):
         Tensor.of("x", data)
+
+
+GAPS = (
+    pd.array([2**62 + 1, None], dtype="Int64"),
+    pd.Series([2**62 + 1, None], dtype="Int64"),
+    pd.array([2**62 + 1, None], dtype="int64[pyarrow]"),
+    pd.Categorical([2**62 + 1, None]),
+    pa.array([2**62 + 1, None]),
+    pa.chunked_array([[2**62 + 1], [None]]),
+    pa.array([2**62 + 1, None]).dictionary_encode(),
+    np.ma.array([2**62 + 1, 5], mask=[False, True]),
+)
+
+
+class PolarsColumn:
+    """What a Series of Polars is to numpy: floats, once there is a null among integers."""
+
+    dtype = "Int64"
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.array([2.0**62, np.nan], dtype)
+
+    def to_list(self) -> list[int | None]:
+        """Return the cells as Python has them."""
+        return [2**62 + 1, None]
+
+
+@pytest.mark.parametrize("data", [*GAPS, PolarsColumn()], ids=lambda data: type(data).__name__)
+def test_integers_with_a_gap_are_no_floats(data: Any) -> None:
+    """Unless a float datatype is named, which has a form for what is missing."""
+    with pytest.raises(InputError, match="a value is missing, which has a form in float datatypes"):
+        Tensor.of("x", data)
+    with pytest.raises(InputError, match="INT64 takes whole numbers, not None"):
+        Tensor.of("x", data, datatype="INT64")
+    floats = Tensor.of("x", data, datatype="FP64").data.tolist()
+    assert floats[0] == 2.0**62
+    assert math.isnan(floats[1])
+
+
+@pytest.mark.parametrize(
+    ("data", "wire", "values"),
+    [
+        (pa.array([1, -2], pa.int32()), "INT32", [1, -2]),
+        (pa.array([True, False]), "BOOL", [True, False]),
+        (pa.array(["a", "b"]), "BYTES", ["a", "b"]),
+        (np.ma.array([1, 5], mask=False), "INT64", [1, 5]),
+    ],
+)
+def test_columns_without_a_gap_are_what_they_are(data: Any, wire: str, values: list[Any]) -> None:
+    """Each with its own datatype."""
+    tensor = Tensor.of("x", data)
+    assert (tensor.datatype, tensor.data.tolist()) == (wire, values)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pa.array([1.5, None]),
+        pd.array([1.5, None], dtype="Float64"),
+        np.ma.array([1.5, 9.5], mask=[False, True]),
+    ],
+)
+def test_floats_with_a_gap_have_nan_there(data: Any) -> None:
+    """They have it anyway."""
+    first, second = Tensor.of("x", data).data.tolist()
+    assert first == 1.5
+    assert math.isnan(second)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ([2**53 + 1, 1.5], "no datatype holds 9007199254740993 and the floats beside it"),
+        ([1.5, np.int64(2**53 + 1)], "no datatype holds 9007199254740993 and the floats beside it"),
+        ([10**400, 1.5], "no datatype holds a number and the floats beside it"),
+        ([1, None], "a value is missing"),
+        ([True, None], "a value is missing"),
+        (["a", None], "a value is missing"),
+    ],
+)
+def test_a_list_that_no_datatype_holds_whole_is_refused(data: list[Any], told: str) -> None:
+    """Rounding is for those who name a datatype."""
+    with pytest.raises(InputError, match=f"^tensor 'x': {told}"):
+        Tensor.of("x", data)
+
+
+def test_the_value_that_is_wrong_is_the_one_that_is_named() -> None:
+    """Truth values are integers to Python, and right where BOOL is wanted."""
+    with pytest.raises(InputError, match="BOOL takes true and false, not 5"):
+        Tensor.of("x", [True, 5], datatype="BOOL")
+
+
+def test_a_named_float_datatype_rounds() -> None:
+    """To the nearest."""
+    data: list[float] = [2**53 + 1, 1.5]
+    assert Tensor.of("x", data, datatype="FP64").data.tolist() == [2.0**53, 1.5]
+
+
+@pytest.mark.parametrize("wire", ["FP64", "INT64"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.complex128(1 + 2j),
+        np.timedelta64(1, "s"),
+        np.timedelta64(1, "ns"),
+        np.datetime64("2026-01-02", "ns"),
+    ],
+)
+def test_what_numpy_alone_takes_for_a_number_is_refused(value: Any, wire: str) -> None:
+    """In a list as in an array of its own."""
+    for data in ([value], np.array([value])):
+        with pytest.raises(InputError, match=f"{wire} takes (whole )?numbers, not"):
+            Tensor.of("x", data, datatype=wire)
+        with pytest.raises(InputError):
+            Tensor.of("x", data)
 
 
 def test_zero_bytes_at_the_end_of_a_text_are_kept() -> None:
@@ -158,8 +274,23 @@ def test_a_repr_shows_no_data() -> None:
 
 
 def test_an_answer_finds_its_outputs_by_name() -> None:
-    """A miss names what there is."""
+    """A miss names what there is, as an error of this package that is a KeyError too."""
     response = InferResponse((Tensor.of("predict", [0]),))
     assert response.output("predict").data.tolist() == [0]
-    with pytest.raises(KeyError, match=r"\['predict'\]"):
+    with pytest.raises(KeyError) as caught:
         response.output("proba")
+    assert isinstance(caught.value, NoSuchOutputError)
+    assert str(caught.value) == "no output 'proba'; the answer has 'predict'"
+    with pytest.raises(NoSuchOutputError, match="the answer has no outputs"):
+        InferResponse(()).output("predict")
+
+
+def test_requests_and_answers_show_names_and_shapes() -> None:
+    """A million numbers don't stand in a repr, nor do parameters, which may hold anything."""
+    x, y = Tensor.of("x", [[1.5]]), Tensor.of("y", [[2.5]])
+    request = InferRequest((x,), (RequestedOutput("y"),), parameters={"key": "s3cret"})
+    assert repr(request) == "InferRequest(Tensor('x', FP64, shape=[1, 1]), outputs=['y'])"
+    assert repr(InferRequest((x,))) == "InferRequest(Tensor('x', FP64, shape=[1, 1]))"
+    response = InferResponse((y,), model_name="m", parameters={"key": "s3cret"})
+    assert repr(response) == "InferResponse(model_name='m', Tensor('y', FP64, shape=[1, 1]))"
+    assert repr(InferResponse(())) == "InferResponse()"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,30 @@ def test_the_proxys_password_goes_to_the_proxy_alone(monkeypatch: pytest.MonkeyP
         assert Transport(Endpoint(url="http://model.test")).send("GET", "/v2").status == 200
     assert proxy.proofs == ["Basic bWU6cHc="]
     assert "proxy-authorization" not in server.seen[0].headers
+
+
+def test_a_proxy_that_is_off_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the server that nobody listens for; user and password stay out of it."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("http_proxy", f"http://user:secret@127.0.0.1:{port}")
+    endpoint = Endpoint(url="http://models.example.org", title="Iris")
+    with pytest.raises(ConnectError) as caught:
+        Transport(endpoint, retries=0).send("GET", "/v2")
+    assert str(caught.value) == (
+        f"nothing listens on the proxy 127.0.0.1:{port} before Iris; start the server, or correct "
+        "its URL"
+    )
+
+
+def test_a_proxy_that_is_not_known_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not the name of the server that is wrong."""
+    monkeypatch.setenv("http_proxy", "http://no-such-proxy.invalid:3128")
+    endpoint = Endpoint(url="http://models.example.org", title="Iris")
+    with pytest.raises(
+        ConnectError, match=r"^the name no-such-proxy\.invalid \(the proxy before Iris"
+    ):
+        Transport(endpoint, retries=0).send("GET", "/v2")
 
 
 def test_a_proxy_that_wants_a_password_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

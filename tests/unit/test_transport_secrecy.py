@@ -68,6 +68,7 @@ def test_a_password_is_a_secret_however_it_is_written() -> None:
         (r"no access for abc/d\u002Be\u003Cf", "no access for [secret]"),
         (r"no access for abc/d\u002be\u003cf", "no access for [secret]"),
         ("?token=abc%2Fd%2Be%3Cf&x", "?token=[secret]&x"),
+        ("?token=abc%2fd%2be%3cf&x", "?token=[secret]&x"),
         ("<p>abc/d+e&lt;f</p>", "<p>[secret]</p>"),
         ("cut in abc/d+", "cut in [secret]"),
         ("abc/d+e<f and abc/d+e<f", "[secret] and [secret]"),

@@ -215,12 +215,29 @@ def test_a_number_for_a_version_is_a_text() -> None:
     assert parse_response(b'{"model_version":1,"outputs":[]}').model_version == "1"
 
 
+def test_a_name_that_is_none_is_left_away() -> None:
+    """However deep its objects lie in each other."""
+    for name in ("[1]", '{"a":' * 900 + "1" + "}" * 900):
+        response = parse_response(b'{"model_name":%s,"outputs":[]}' % name.encode())
+        assert response.model_name is None
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    """It could be neither shown nor written to a file; whole pairs stay what they are."""
+    texts = r'["\ud800", "a\uDFFFb", "\ud83d\ude00", "é", "\\ud800"]'
+    output = f'{{"name":"\\ud800","datatype":"BYTES","shape":[5],"data":{texts}}}'
+    read = answer(output).outputs[0]
+    assert read.name == "\ufffd"
+    assert read.data.tolist() == ["\ufffd", "a\ufffdb", "\U0001f600", "é", r"\ud800"]
+
+
 @pytest.mark.parametrize(
     ("output", "why"),
     [
         ('{"datatype":"FP32","shape":[1],"data":[1]}', "no name"),
         ('{"name":5,"datatype":"FP32","shape":[1],"data":[1]}', "no name"),
         ("5", "no name"),
+        ('{"name":"","datatype":"FP32","shape":[1],"data":[1]}', "an empty name"),
         ('{"name":"a","datatype":"FP8","shape":[1],"data":[1]}', "unknown datatype 'FP8'"),
         ('{"name":"a","datatype":["FP32"],"shape":[1],"data":[1]}', "unknown datatype"),
         ('{"name":"a","shape":[1],"data":[1]}', "unknown datatype None"),
@@ -263,6 +280,13 @@ def test_a_number_for_a_version_is_a_text() -> None:
         ),
         ('{"name":"a","datatype":"FP32","shape":[1],"data":[1e39]}', "outside FP32"),
         ('{"name":"a","datatype":"FP16","shape":[1],"data":[70000]}', "outside FP16"),
+        *(
+            (
+                f'{{"name":"a","datatype":"{wire}","shape":[1],"data":[1{"0" * 400}]}}',
+                f"outside {wire}",
+            )
+            for wire in ("FP64", "FP32", "FP16", "BF16")
+        ),
         (
             ",".join(['{"name":"a","datatype":"BOOL","shape":[0],"data":[]}'] * 2),
             "same name",
