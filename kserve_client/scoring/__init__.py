@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         run_job,
         score,
         scored,
+        sendable_rows,
         write_results,
     )
     from kserve_client.scoring.on_dask import DaskCluster, retry_on_dask, score_on_dask
@@ -47,6 +48,7 @@ __all__ = [
     "score_batch",
     "score_on_dask",
     "scored",
+    "sendable_rows",
     "write_results",
 ]
 
@@ -62,6 +64,7 @@ _MODULES = {
         "run_job",
         "score",
         "scored",
+        "sendable_rows",
         "write_results",
     ),
     "on_dask": (

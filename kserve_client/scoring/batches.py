@@ -26,6 +26,7 @@ from kserve_client.scoring.results import ResultSchema, table
 from kserve_client.scoring.rows import Rows, Scored
 from kserve_client.scoring.run import Run, RunOptions, in_order
 from kserve_client.scoring.sources import nameable
+from kserve_client.scoring.sources.data_frame import table_of
 from kserve_client.scoring.step import Step
 
 if TYPE_CHECKING:
@@ -153,10 +154,15 @@ def _model(parts: bytes) -> Model:
 def _cells(batch: pa.RecordBatch | pa.Table | pd.DataFrame) -> pa.RecordBatch:
     if isinstance(batch, pa.RecordBatch):
         return batch
+    found = table_of(batch)
+    if found is None:
+        raise InputError(
+            f"a batch is a DataFrame or a table of Arrow's, not a {type(batch).__name__}"
+        )
     if not isinstance(batch, pa.Table):
-        batch = pa.Table.from_pandas(batch, preserve_index=False).replace_schema_metadata()
-    whole = batch.unify_dictionaries().combine_chunks().to_batches()
-    return whole[0] if whole else pa.RecordBatch.from_pylist([], schema=batch.schema)
+        found = found.replace_schema_metadata()
+    whole = found.unify_dictionaries().combine_chunks().to_batches()
+    return whole[0] if whole else pa.RecordBatch.from_pylist([], schema=found.schema)
 
 
 def _schema_of(done: list[Scored], cells: pa.RecordBatch) -> ResultSchema:

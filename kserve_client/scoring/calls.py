@@ -10,9 +10,10 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kserve_client.errors import InputError
+from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.model import Model
 from kserve_client.scoring.cutter import Cutter
+from kserve_client.scoring.doubts import Doubts
 from kserve_client.scoring.gathering import gathered
 from kserve_client.scoring.mapping import Mapping as ColumnMapping
 from kserve_client.scoring.options import ScoreOptions
@@ -22,7 +23,7 @@ from kserve_client.scoring.results import ResultSchema
 from kserve_client.scoring.rows import Rows, Scored
 from kserve_client.scoring.run import Run, RunOptions, Sends, in_order
 from kserve_client.scoring.scattered import Scattered
-from kserve_client.scoring.sinks import Target, WriteOptions
+from kserve_client.scoring.sinks import Target, WriteOptions, are_different
 from kserve_client.scoring.sinks import opened as opened_sink
 from kserve_client.scoring.sources import (
     Found,
@@ -32,12 +33,16 @@ from kserve_client.scoring.sources import (
     fingerprint,
     is_rewindable,
     label,
+    location_of,
     nameable,
     opened,
 )
 from kserve_client.scoring.step import Step
 
 if TYPE_CHECKING:  # a run without a directory needs nothing of it
+    import pandas as pd
+    import pyarrow as pa
+
     from kserve_client.scoring.job import Facts, Figures, Job, ModelFacts, SavedJob, State
 
 AHEAD_BYTES = 64 << 20
@@ -59,7 +64,7 @@ class Wishes:
 
 def score(
     model: Model,
-    source: Location,
+    source: Location | pd.DataFrame | pa.Table,
     sink: Target,
     options: ScoreOptions = DEFAULTS,
     *,
@@ -70,18 +75,24 @@ def score(
 ) -> Summary:
     """Predict every row of a table; each comes out once, in order, with its results or its error.
 
-    `source` and `sink` are paths, streams, or URLs of the schemes the options allow. The output has
-    the original columns, the result columns of the model (with _2 where a name is taken), `state`
-    (ok, failed, skipped) and `error`; `errors` gets the rows that are not ok, once more. No more than
-    some chunks are held in memory.
+    `source` and `sink` are paths, streams, or URLs of the schemes the options allow; a source may be
+    a table in memory, too: a DataFrame of pandas', taken without its index, or of Polars', or a table
+    of Arrow's. The output has the original columns, the result columns of the model (with _2 where a
+    name is taken), `state` (ok, failed, skipped) and `error`; `errors` gets the rows that are not ok,
+    once more. No more than some chunks are held in memory.
 
     A chunk refused for its content is halved until the bad rows stand alone. When the model goes away
     for longer than the patience of the options, or somebody cancels, the rest is written as skipped,
     with the reason. `token` is a bearer token for these requests, kept nowhere.
 
-    Raises InputError, before anything is sent, when the table can't be read or lacks a column;
-    ConfigurationError when the first chunk can't be sent for our own settings.
+    Raises InputError, before anything is sent, when the table can't be read, lacks a column or has
+    one of a type that the output has no form for, and later at a number that nobody can read for
+    sure (DoubtError); ConfigurationError when two of source, sink and errors are one file, and when
+    the first chunk can't be sent for our own settings.
     """
+    source = location_of(source)
+    if not are_different(source, sink, errors):
+        raise ConfigurationError("source, sink and errors have to be different files")
     total = _total(source, options) if on_progress is not None else None
     with opened(source, options.reading) as table, contextlib.ExitStack() as stack:
         step, cutter = _begun(model, table, options, token)
@@ -90,6 +101,8 @@ def score(
             stack.enter_context(opened_sink(place, writing, table.found, table.columns))
             for place, writing in targets(sink, errors, options.writing)
         ]
+        for one in sinks:
+            one.check(table.schema)
         run = _run(step, cutter, options, wishes, ahead_bytes=AHEAD_BYTES)
         tally = Tally(total)
         tell = _teller(on_progress, tally, run)
@@ -100,13 +113,17 @@ def score(
 
 
 def scored(
-    model: Model, source: Location, options: ScoreOptions = DEFAULTS, *, token: str | None = None
+    model: Model,
+    source: Location | pd.DataFrame | pa.Table,
+    options: ScoreOptions = DEFAULTS,
+    *,
+    token: str | None = None,
 ) -> Generator[Scored, None, Summary]:
     """The same run without a result file: the chunks in order, as Arrow tables.
 
     The generator returns the summary: `summary = yield from scored(…)`.
     """
-    with opened(source, options.reading) as table:
+    with opened(location_of(source), options.reading) as table:
         step, cutter = _begun(model, table, options, token)
         with contextlib.closing(cutter):
             run = _run(step, cutter, options, None, ahead_bytes=AHEAD_BYTES)
@@ -136,9 +153,12 @@ def facts_of(
     """
     from kserve_client.scoring.job import Facts, InputFacts, deciding
 
-    with opened(source, options.reading) as table:
+    # How many rows there are is told when all are counted, what is in doubt before there is a job.
+    limits = dataclasses.replace(options.reading.limits, rows=None)
+    with opened(source, dataclasses.replace(options.reading, limits=limits)) as table:
         names = nameable(table.columns)
         mapping = mapping_of(model, names, options)
+        next(_doubtless(table, model, mapping, options), None)
         found = dataclasses.asdict(table.found)
         columns = table.columns
     said = {} if isinstance(source, str | Path) else {"location": ""}
@@ -216,18 +236,8 @@ def retry_failed(
 
     `step` is what sends them, where that is not this process.
     """
-    found, columns = table_of(job)
     rows = Scattered(job.failed_rows())
-    step = step or Step(
-        model,
-        nameable(columns),
-        mapping_of(model, nameable(columns), options),
-        treatment=options.treatment,
-        decimal=found.decimal,
-        token=token,
-        is_accepted=job.counts.ok > 0,
-        answered_version=job.manifest.facts.model.answered_version,
-    )
+    step = step or _step_again(job, model, options, token)
     cutter = Cutter(rows.packed())
     with contextlib.closing(cutter):
         run = _run(step, cutter, options, wishes, job=job)
@@ -239,7 +249,40 @@ def retry_failed(
                 for piece in rows.unpacked(chunk):
                     tally.add(job.replace(piece))
                 tell()
-    return ended(job, run, tally)
+    summary = ended(job, run, tally)
+    found = [
+        dataclasses.replace(one, first_row=rows.number(one.first_row - 1) + 1)
+        for one in summary.outside
+    ]
+    return dataclasses.replace(summary, outside=tuple(found))
+
+
+def sendable_rows(job: SavedJob, model: Model) -> int:
+    """How many rows `retry_failed` would send; the cells of the others can't be read, or sent."""
+    step = _step_again(job, model, DEFAULTS.like(job.manifest.facts.options))
+    cutter = Cutter(Scattered(job.failed_rows()).packed())
+    count = 0
+    with contextlib.closing(cutter):
+        while (rows := cutter.take(UNSENT_ROWS)) is not None:
+            count += step.sendable(rows)
+    return count
+
+
+def _step_again(
+    job: SavedJob, model: Model, options: ScoreOptions, token: str | None = None
+) -> Step:
+    """What sends rows that a job has already."""
+    found, columns = table_of(job)
+    return Step(
+        model,
+        nameable(columns),
+        mapping_of(model, nameable(columns), options),
+        treatment=options.treatment,
+        decimal=found.decimal,
+        token=token,
+        is_accepted=job.counts.ok > 0,
+        answered_version=job.manifest.facts.model.answered_version,
+    )
 
 
 def write_results(job: SavedJob, sink: Target, writing: WriteOptions | None = None) -> int:
@@ -275,17 +318,28 @@ def _begun(
     answered_version: str = "",
 ) -> tuple[Step, Cutter]:
     names = nameable(table.columns)
+    mapping = mapping_of(model, names, options)
     step = Step(
         model,
         names,
-        mapping_of(model, names, options),
+        mapping,
         treatment=options.treatment,
         decimal=table.found.decimal,
         token=token,
         is_accepted=is_accepted,
         answered_version=answered_version,
     )
-    return step, Cutter(table.read(), done=list(done), limit=options.limit)
+    rows = _doubtless(table, model, mapping, options)
+    return step, Cutter(rows, done=list(done), limit=options.limit)
+
+
+def _doubtless(
+    table: Source, model: Model, mapping: ColumnMapping, options: ScoreOptions
+) -> Iterator[Rows]:
+    """The rows of a table. Raises DoubtError at a number that nobody can read for sure."""
+    names = nameable(table.columns)
+    doubts = Doubts(model.signature, mapping, names, table.found, options.reading)
+    return doubts.none_in(table.read())
 
 
 def _run(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kserve_client.frames import MISSING_TEXTS, Repeated
+from kserve_client.decimals import GROUPED, Decimal, ungrouped
+from kserve_client.frames import MISSING_TEXTS, Repeated, shown
 from kserve_client.scoring.arrays import text, texts, values_of
 from kserve_client.signature import Feature
 
-Decimal = Literal[".", ","]
 Cells = Sequence[Any] | NDArray[Any] | Repeated
 REPEATING_KINDS = ("category", "boolean", "date")
 _SPACES = " \t\r\n\v\f"
@@ -40,24 +40,51 @@ def cells_of(column: pa.Array, feature: Feature, decimal: Decimal = ".") -> Cell
 
 
 def misread_decimals(column: pa.Array, feature: Feature, decimal: Decimal) -> Mapping[int, str]:
-    """Cells with a point in a file that writes decimals with a comma, by position.
-
-    "1.000" is a thousand there and one elsewhere: nobody can say which was meant.
-    """
+    """Cells with a decimal point in a file that writes decimals with a comma, by position."""
     if decimal == "." or feature.kind not in ("number", "integer") or not _is_text(column.type):
         return {}
-    has_point = pc.match_substring(column, ".").to_numpy(zero_copy_only=False)
-    return {
-        int(
-            at
-        ): f"{feature.name}: {_shown(column[int(at)].as_py(), feature)} has a point, and this "
-        "file writes decimals with a comma"
-        for at in np.flatnonzero(has_point)
-    }
+    found = pointed(without_groups(column)) if has_points(column) else []
+    return {at: point_problem(column[at].as_py(), feature) for at in found}
 
 
-def _shown(cell: str, feature: Feature) -> str:
-    return "the value" if feature.sensitive else repr(cell[:40])
+def has_points(column: pa.Array) -> bool:
+    """Whether a text has a point: most files with decimal commas have none."""
+    return bool(pc.any(pc.match_substring(column, ".")).as_py())
+
+
+def without_groups(column: pa.Array) -> pa.Array:
+    """Texts of a file with decimal commas without the points that part thousands in numbers."""
+    is_grouped = pc.match_substring_regex(column, GROUPED)
+    return pc.if_else(is_grouped, pc.replace_substring(column, ".", ""), column)
+
+
+def pointed(column: pa.Array) -> list[int]:
+    """Where a text would be a number if its point were a decimal one; thousands are not parted."""
+    has_point = pc.match_substring(column, ".").fill_null(fill_value=False)
+    places = np.flatnonzero(has_point.to_numpy(zero_copy_only=False)).tolist()
+    return [at for at in places if is_pointed(column[at].as_py())]
+
+
+def is_pointed(cell: str) -> bool:
+    """Whether a text that has a point is a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def point_problem(cell: str, feature: Feature) -> str:
+    """What is said of a number with a decimal point in a file with decimal commas."""
+    told = "the value" if feature.sensitive else shown(cell)
+    return f"{told} has a point, and this file writes decimals with a comma"
+
+
+def as_written(problem: str, cell: Any, decimal: Decimal) -> str:
+    """What `encode` says of a cell, which it got with points for commas, as the file has the cell."""
+    if decimal == "." or not isinstance(cell, str):
+        return problem
+    return problem.replace(shown(ungrouped(cell).replace(",", ".")), shown(cell), 1)
 
 
 def _text_cells(column: pa.Array, feature: Feature, decimal: Decimal) -> Cells:
@@ -71,6 +98,7 @@ def _text_cells(column: pa.Array, feature: Feature, decimal: Decimal) -> Cells:
 def _numbers(column: pa.Array, feature: Feature, decimal: Decimal) -> Cells:
     """The first reading that takes every cell: as they are, trimmed, with the missing ones left out."""
     if decimal == ",":
+        column = without_groups(column) if has_points(column) else column
         column = pc.replace_substring(column, ",", ".")
     wanted = pa.float64() if feature.kind == "number" else pa.int64()
     if feature.kind == "integer" and _may_be_hex(column):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kserve_client.decimals import Decimal
 from kserve_client.errors import InputError
-from kserve_client.scoring.cells import Decimal
 from kserve_client.scoring.mapping import Mapping as ColumnMapping
 from kserve_client.scoring.repeats import Repeated, Repeats
 from kserve_client.scoring.rows import Rows
@@ -23,7 +23,6 @@ from kserve_client.scoring.treatment import (
     can_fix,
     has_range,
     mended,
-    range_words,
     short,
     troubles,
     usual_value,
@@ -97,7 +96,8 @@ class Finding:
 class Findings:
     """What a table holds.
 
-    `ragged` counts the rows that don't fit under the header, which are in no other finding.
+    Of its rows `refused` can't be sent, for one reason or several, and `outside` hold a number out of
+    range. `ragged` counts the rows that don't fit under the header, which are in no other finding.
     `repeated` are whole rows that occurred before, `repeated_keys` cells of the key column.
     `unread` names images and tensors of which only the first 1,000 were read.
     """
@@ -110,11 +110,8 @@ class Findings:
     key: str | None = None
     repeated_keys: Repeated = field(default_factory=lambda: Repeated(0))
     unread: tuple[str, ...] = ()
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether there is nothing to say."""
-        return not (self.items or self.ragged or self.repeated.rows or self.repeated_keys.rows)
+    refused: int = 0
+    outside: int = 0
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -191,7 +188,7 @@ class Checker:
             if mapping.of(f.name).column is not None
         ]
         self._repeats, self._repeated_keys = Repeats(), Repeats()
-        self._rows = self._ragged = 0
+        self._rows = self._ragged = self._refused = self._outside = 0
         self._ragged_examples: list[Example] = []
 
     def add(self, rows: Rows) -> None:
@@ -204,10 +201,18 @@ class Checker:
             whole = np.ones(len(rows), dtype=bool)
             whole[list(rows.problems)] = False
             cells, numbers = cells.filter(pa.array(whole)), numbers[whole]
+        is_refused, is_outside = np.zeros((2, len(numbers)), dtype=bool)
         for counted in self._counted:
             column = self._mapping.column(counted.feature, cells, None, self._decimal)
-            if column is not None:
-                counted.add(decoded(column), numbers, self._decimal)
+            if column is None:
+                continue
+            for trouble, where in counted.add(decoded(column), numbers, self._decimal).items():
+                if counted.is_refused(trouble):
+                    is_refused |= where
+                elif trouble == "range":
+                    is_outside |= where
+        self._refused += int(is_refused.sum()) + len(rows.problems)
+        self._outside += int(is_outside.sum())
         self._repeats.add(cells.columns, numbers)
         if self._key is not None:
             self._repeated_keys.add([self._key_column(cells)], numbers)
@@ -224,6 +229,8 @@ class Checker:
             self._key,
             self._repeated_keys.found(),
             tuple(counted.feature.name for counted in self._counted if counted.is_unread),
+            self._refused,
+            self._outside,
         )
 
     def _add_ragged(self, rows: Rows) -> None:
@@ -270,11 +277,14 @@ class _Counted:
         self._like_thousands = 0
         self.is_unread = False
 
-    def add(self, column: pa.Array, numbers: NDArray[np.int64], decimal: Decimal) -> None:
+    def add(
+        self, column: pa.Array, numbers: NDArray[np.int64], decimal: Decimal
+    ) -> Mapping[Trouble, NDArray[np.bool_]]:
+        """Count the cells of some rows, which have these numbers; returns which are in trouble."""
         verdicts = self._judge.of(column)
         self.is_unread |= bool(verdicts.at(UNREAD).any())
         if not verdicts.states.any() and not has_range(self.feature):
-            return
+            return {}
         found = troubles(self.feature, verdicts)
         for trouble, where in found.items():
             if where.any():
@@ -282,6 +292,11 @@ class _Counted:
                 tally.add(where, column, numbers, hide=self.feature.sensitive)
         if found["wrong"].any():
             self._count_mendable(column.filter(pa.array(found["wrong"])), decimal)
+        return found
+
+    def is_refused(self, trouble: Trouble) -> bool:
+        """Whether rows in this trouble would fail."""
+        return trouble == "wrong" or (trouble == "missing" and self._judge.refuses_missing)
 
     def findings(self, decimal: Decimal) -> list[Finding]:
         found = []
@@ -302,7 +317,7 @@ class _Counted:
             self._like_thousands += int(pc.sum(pc.and_(alike, numbers)).as_py() or 0)
 
     def _finding(self, trouble: Trouble, tally: _Tally, decimal: Decimal) -> Finding:
-        is_refused = trouble == "wrong" or (trouble == "missing" and self._judge.refuses_missing)
+        is_refused = self.is_refused(trouble)
         mendable = tally.rows if trouble != "wrong" else self._mendable
         fix = self._fix_words(trouble, tally.rows)
         return Finding(
@@ -320,7 +335,7 @@ class _Counted:
         if trouble == "missing":
             return "have no value"
         if trouble == "range":
-            return f"are outside {range_words(self.feature)}"
+            return f"are outside {self.feature.range_words}"
         if self.feature.kind == "category":
             texts = [choice.text for choice in self.feature.choices]
             more = ", …" if len(texts) > CHOICES_NAMED else ""
@@ -339,7 +354,7 @@ class _Counted:
             usual = usual_value(self.feature)
             return f"fill in {usual[0]}, {usual[1]}" if usual else "fill in a value"
         if trouble == "range":
-            return f"take the nearer end of {range_words(self.feature)}"
+            return f"take the nearer end of {self.feature.range_words}"
         # "1,234" alone may be a thousand and more: then nobody can say what a comma means.
         if not self._mendable or self._mendable == self._like_thousands:
             return ""
@@ -348,6 +363,6 @@ class _Counted:
 
 
 def _offers(fix: str, *, is_refused: bool) -> tuple[Offer, ...]:
-    send = "send as they are: these rows come back failed" if is_refused else "send as they are"
+    send = "keep these rows: they come back with their error" if is_refused else "send as they are"
     offers = [Offer("send", send), Offer("drop", "leave these rows out")]
     return (*offers, Offer("fix", fix)) if fix else tuple(offers)

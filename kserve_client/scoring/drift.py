@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kserve_client.datatypes import DATATYPES, Datatype
-from kserve_client.scoring.cells import Decimal
+from kserve_client.decimals import Decimal
 from kserve_client.scoring.mapping import Mapping as ColumnMapping
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.verdicts import MISSING, NUMERIC_KINDS, OK, Judge, coded, decoded

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from kserve_client.datatypes import DATATYPES
+from kserve_client.decimals import Decimal, ungrouped
 from kserve_client.errors import InputError, RowsError
 from kserve_client.frames import check_columns, is_missing, read_cell
-from kserve_client.scoring.cells import Decimal
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.verdicts import OK, WRONG, Judge, coded, decoded, is_text
 from kserve_client.signature import Feature, Scalar, Signature
@@ -277,7 +277,9 @@ def _exactly(cell: Any, origin: Origin, decimal: Decimal) -> str | None:
     text = None if cell is None else str(cell)
     if text is None or isinstance(cell, bool):
         return text
-    readable = text.replace(".", "x").replace(",", ".") if decimal == "," else text
+    readable = text
+    if decimal == ",":
+        readable = ungrouped(text).replace(".", "x").replace(",", ".")
     with localcontext() as context:
         context.prec = _EXACT_DIGITS
         try:

@@ -8,16 +8,19 @@ runs its tasks again elsewhere) and so may the coordinator (whoever resumes the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import CancelledError, wait
+from concurrent.futures import Future as Fetch
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kserve_client.errors import (
     AccessError,
@@ -43,6 +46,7 @@ from kserve_client.scoring.calls import (
 )
 from kserve_client.scoring.job import Job, PartWriter
 from kserve_client.scoring.options import ScoreOptions
+from kserve_client.scoring.outside import add_outside
 from kserve_client.scoring.progress import Summary, Tally
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.run import Figures
@@ -63,12 +67,11 @@ TRIES_OF_ONE_TASK = 4
 CONNECT_S = 10.0
 LOOK_S = 0.2
 LOOK_AT_CLUSTER_S = 2.0
-# How long a result that is done may take to arrive before it is waited for as if it were not.
-FETCH_S = 10.0
 # Tasks that were asked to end and do not: their workers are gone, or wait for a silent model.
 GRACE_S = 15.0
 CONNECTION_LOST = "the connection to the Dask scheduler was lost"
 NO_WORKERS = "the Dask cluster has no workers"
+SILENT = "the Dask scheduler does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +208,18 @@ def _connected(scheduler: str | Client) -> Iterator[Client]:
         from distributed import Client  # the extra dask
     except ImportError:
         raise ConfigurationError(
-            "scoring on a cluster needs Dask; install kserve-client[dask]"
+            "scoring on a cluster needs Dask: pip install dask distributed"
         ) from None
     if not isinstance(scheduler, str):
         yield scheduler
         return
+    made = _apart(
+        lambda: Client(scheduler, timeout=CONNECT_S, set_as_default=False, name="kserve-client")
+    )
     try:
-        client = Client(scheduler, timeout=CONNECT_S, set_as_default=False, name="kserve-client")
+        client = made.result(timeout=2 * CONNECT_S)
     except (OSError, ValueError, ImportError) as error:
+        made.add_done_callback(_close)  # one that comes too late
         raise ConfigurationError(
             f"no Dask scheduler answers at {scheduler}: {type(error).__name__}; "
             "it is written as tcp://HOST:8786"
@@ -220,8 +227,26 @@ def _connected(scheduler: str | Client) -> Iterator[Client]:
     try:
         yield client
     finally:
-        with contextlib.suppress(Exception):
-            client.close()
+        _close(made)
+
+
+def _apart(make: Callable[[], T]) -> Fetch[T]:
+    """What is made in a thread of its own: Dask's time-out does not hold where a scheduler is silent."""
+    made: Fetch[T] = Fetch()
+
+    def run() -> None:
+        try:
+            made.set_result(make())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            made.set_exception(error)
+
+    threading.Thread(target=run, name="connect to Dask", daemon=True).start()
+    return made
+
+
+def _close(made: Fetch[Client]) -> None:
+    with contextlib.suppress(Exception):
+        made.result().close()
 
 
 # What runs on a worker.
@@ -278,15 +303,13 @@ class _RemoteStep:
             future.release()
 
     def _awaited(self, future: Future[Answered], halted: Callable[[], str]) -> Answered:
-        while True:
-            try:
-                return _result(future, FETCH_S if future.done() else LOOK_S)
-            except _LostError as error:
-                raise NoAnswerError(str(error)) from error
-            except TimeoutError:
-                if future.status == "error":  # the task's own
-                    raise
+        fetch = _fetched(self._client, future)
+        while not wait([fetch], timeout=LOOK_S).done:
             self._look(halted)
+        try:
+            return _result(fetch)
+        except _LostError as error:
+            raise NoAnswerError(str(error)) from error
 
     def _look(self, halted: Callable[[], str]) -> None:
         """Raise when there is nothing to wait for."""
@@ -295,8 +318,8 @@ class _RemoteStep:
         if self._client.status in ("closing", "closed"):
             raise HopelessError(CONNECTION_LOST)
         self._cluster.look()
-        if self._cluster.is_empty_for(self._patience_s):
-            raise HopelessError(f"{NO_WORKERS}, for {self._patience_s:g} s")
+        if trouble := self._cluster.trouble(self._patience_s):
+            raise HopelessError(trouble)
 
 
 @dataclass(slots=True)
@@ -313,23 +336,37 @@ class _Cluster:
 
     client: Client
     threads: int = 0
-    empty_since: float | None = None
-    _looked_at: float = field(default=float("-inf"))
+    _empty_since: float | None = None
+    _question: Fetch[dict[str, int]] | None = None
+    _asked_at: float = float("-inf")
 
     def look(self) -> None:
-        """Ask the scheduler, now and then."""
-        now = time.monotonic()
-        if now - self._looked_at < LOOK_AT_CLUSTER_S or self.client.status != "running":
+        """Ask the scheduler, now and then; a slow answer is taken by a later look."""
+        question = self._question
+        if question is None:
+            now = time.monotonic()
+            if now - self._asked_at < LOOK_AT_CLUSTER_S or self.client.status != "running":
+                return
+            self._asked_at = now
+            self._question = question = _on_loop(self.client, self.client.nthreads)
+        if not wait([question], timeout=LOOK_S).done:
             return
-        self._looked_at = now
-        with contextlib.suppress(OSError, TimeoutError):
-            self.threads = sum(self.client.nthreads().values())
-        self.empty_since = None if self.threads else self.empty_since or now
+        self._question = None
+        with contextlib.suppress(Exception):  # as good as no answer yet
+            self.threads = sum(question.result().values())
+        self._empty_since = None if self.threads else self._empty_since or time.monotonic()
 
-    def is_empty_for(self, seconds: float) -> bool:
-        """Whether it has had no workers for longer."""
-        since = self.empty_since
-        return since is not None and time.monotonic() - since > seconds
+    def trouble(self, patience_s: float) -> str:
+        """Why there is nothing to wait for any more; empty while there is something."""
+        since = self._empty_since
+        if since is not None and time.monotonic() - since > patience_s:
+            return f"{NO_WORKERS}, for {patience_s:g} s"
+        silence_s = patience_s + CONNECT_S
+        return f"{SILENT}, for {silence_s:g} s" if self.is_silent_for(silence_s) else ""
+
+    def is_silent_for(self, seconds: float) -> bool:
+        """Whether the scheduler has owed an answer for longer."""
+        return self._question is not None and time.monotonic() - self._asked_at > seconds
 
 
 class _ClusterRun:
@@ -352,8 +389,8 @@ class _ClusterRun:
         self._told_at = time.monotonic()
         self._size = TaskSize(cluster.task_s, cluster.first_rows)
         self._cluster = _Cluster(client)
-        self._under_way: dict[Future[Done], Slice] = {}
-        self._settled: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
+        self._under_way: dict[Fetch[Done], tuple[Future[Done], Slice]] = {}
+        self._settled: queue.SimpleQueue[Fetch[Done]] = queue.SimpleQueue()
         self._refused: list[tuple[Slice, str]] = []
         self._keys = _keys(spec.run_id)
         self._has_accepted = job.counts.ok > 0
@@ -410,9 +447,8 @@ class _ClusterRun:
             self._stop(CONNECTION_LOST)
             self._let_go()
         self._cluster.look()
-        patience_s = self._spec.options.patience_s
-        if self._cluster.is_empty_for(patience_s):
-            self._stop(f"{NO_WORKERS}, for {patience_s:g} s")
+        if trouble := self._cluster.trouble(self._spec.options.patience_s):
+            self._stop(trouble)
             self._let_go()
         if self.stopped or self._failure is not None:
             self._halt()
@@ -460,35 +496,30 @@ class _ClusterRun:
         return None if most is None else max(most - self._failures, 0)
 
     def _watch(self, future: Future[Done], piece: Slice) -> None:
-        self._under_way[future] = piece
-        future.add_done_callback(self._settled.put)
+        fetch = _fetched(self._client, future)
+        self._under_way[fetch] = future, piece
+        fetch.add_done_callback(self._settled.put)
 
     # Tasks come back.
 
     def _settle(self) -> None:
         """Deal with the next task that is done, if one is soon."""
         try:
-            future = self._settled.get(timeout=LOOK_S)
+            fetch = self._settled.get(timeout=LOOK_S)
         except queue.Empty:
             self._tell(is_idle=True)
             return
-        piece = self._under_way.get(future)
-        if piece is None:
+        if fetch not in self._under_way:
             return
+        future, piece = self._under_way.pop(fetch)
         try:
-            done = _result(future, FETCH_S)
-        except TimeoutError:  # its worker is gone, and it is done again
-            future.add_done_callback(self._settled.put)
-            return
+            done = _result(fetch)
         except _LostError as error:
-            del self._under_way[future]
             self._once_more(piece, str(error))
             return
         except Exception as error:  # noqa: BLE001 - raised when the others have ended
-            del self._under_way[future]
             self._failure = self._failure or error
             return
-        del self._under_way[future]
         future.release()
         self._take(piece, done)
 
@@ -522,6 +553,7 @@ class _ClusterRun:
         mine.received_bytes += more.received_bytes
         if len(mine.latencies_s) < 100_000:
             mine.latencies_s += more.latencies_s
+        add_outside(mine.outside, more.outside)
         self.first_failure = self.first_failure or done.failure
         if more.requests:
             self.is_answered = True
@@ -587,7 +619,8 @@ class _ClusterRun:
         """Ask the tasks to end with what they have, now and then; let go of those that don't."""
         now = time.monotonic()
         self._halted_at = self._halted_at or now
-        if now - self._halted_at > GRACE_S + self._spec.endpoint.read_timeout_s:
+        is_late = now - self._halted_at > GRACE_S + self._spec.endpoint.read_timeout_s
+        if is_late or self._cluster.is_silent_for(CONNECT_S):
             self._let_go()
         elif self._under_way and now - self._asked_at > LOOK_AT_CLUSTER_S:
             self._asked_at = now
@@ -596,10 +629,10 @@ class _ClusterRun:
 
     def _let_go(self) -> None:
         """Wait for no task any more; what they were to do is still to be done."""
-        left, self._under_way = self._under_way, {}
-        self._put_back(list(left.values()))
+        left, self._under_way = list(self._under_way.values()), {}
+        self._put_back([piece for _, piece in left])
         with contextlib.suppress(Exception):
-            self._client.cancel(list(left), force=True)
+            self._client.cancel([future for future, _ in left], force=True)
 
     def _ask_to_end(self) -> None:
         # A worker that does not answer is none that has to be asked.
@@ -619,14 +652,34 @@ class _LostError(Exception):
     """A task did not come to an end; its text says why."""
 
 
-def _result(future: Future[T], timeout_s: float | None = None) -> T:
-    """What a task gave, or raised. Raises _LostError when nobody can say, TimeoutError as Dask does."""
+def _fetched(client: Client, future: Future[T]) -> Fetch[T]:
+    """What a task gives, once it is here: to be waited for as long as one likes, by as many.
+
+    `future.result(timeout=…)` is not: Dask asks for the results of all waiters by one request, and
+    cancels it for all when the time of one is over.
+    """
+    ask: Callable[[], Any] = future.result
+    return _on_loop(client, ask)
+
+
+def _on_loop(client: Client, ask: Callable[[], Awaitable[T]]) -> Fetch[T]:
+    """The answer to a question of a client, asked on its own loop: nobody has to wait for it there."""
+
+    async def asked() -> T:
+        return await ask()
+
+    loop: Any = client.loop
+    return asyncio.run_coroutine_threadsafe(asked(), loop.asyncio_loop)
+
+
+def _result(fetch: Fetch[T]) -> T:
+    """What a task gave, or raised. Raises _LostError when nobody can say."""
     from distributed import KilledWorker
 
     try:
-        found: T = future.result(timeout=timeout_s)
-    except TimeoutError:
-        raise
+        return fetch.result()
+    except CancelledError as error:  # Dask's own is one
+        raise _LostError("the cluster let go of the task") from error
     except KilledWorker as error:
         raise ConfigurationError(
             f"the workers that did a task died, {error.allowed_failures + 1} in a row: give them "
@@ -637,11 +690,6 @@ def _result(future: Future[T], timeout_s: float | None = None) -> T:
             f"a worker of the cluster can't do the task ({error}): its image needs kserve-client "
             f"{dict(task.versions())['kserve-client']} with the same extras"
         ) from error
-    except Exception as error:
-        if future.status in ("cancelled", "lost"):
-            raise _LostError("the cluster let go of the task") from error
-        raise
-    return found
 
 
 def _rest(piece: Slice, done: Done) -> Iterator[Slice]:

@@ -21,10 +21,9 @@ from kserve_client.scoring import trials
 from kserve_client.scoring.levels import Answered, Level, Measured, Setting
 from kserve_client.scoring.trials import Move, Verdict
 
-__all__ = ["Answered", "Bounds", "Change", "Figures", "Pace"]
+__all__ = ["Answered", "Bounds", "Pace"]
 
 Auto = Literal["auto"]
-CHANGES_KEPT = 200
 # Levels of the hold between two trials: doubled by each trial that failed.
 SHORTEST_HOLD, LONGEST_HOLD = 2, 32
 # The latency has changed when two levels in a row say so by this factor.
@@ -53,29 +52,6 @@ class Bounds:
     target_s: float = 0.5
     first_in_flight: int = 4
     most_in_flight: int = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A setting that came into force (or was confirmed) at `at_s`, and why, in words."""
-
-    at_s: float
-    chunk_rows: int
-    concurrency: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The pace as a person may see it; None is not known yet. `why` is of the last change."""
-
-    chunk_rows: int
-    concurrency: int
-    rows_per_s: float | None
-    latency_s: float | None
-    row_bytes: float | None
-    overloads: int
-    why: str
 
 
 DEFAULT_BOUNDS = Bounds()
@@ -123,10 +99,8 @@ class Pace:
         self._hold, self._held, self._strange, self._turn = SHORTEST_HOLD, 0, 0, 0
         self._largest_answered = 0
         self._outcomes: deque[bool] = deque(maxlen=max(OUTCOMES, 2 * bounds.most_in_flight))
-        self._overloads, self._cut_s = 0, float("-inf")
-        self._changes: deque[Change] = deque(maxlen=CHANGES_KEPT)
+        self._cut_s = float("-inf")
         self._level = self._new_level()
-        self._note(_start_words(chunk_rows, concurrency))
 
     @property
     def chunk_rows(self) -> int:
@@ -138,23 +112,6 @@ class Pace:
     def concurrency(self) -> int:
         """How many chunks may be in flight, at least 1."""
         return self._setting.concurrency
-
-    def history(self) -> tuple[Change, ...]:
-        """What was decided and why, oldest first; the last 200."""
-        return tuple(self._changes)
-
-    def figures(self) -> Figures:
-        """The pace now."""
-        known = self._latest
-        return Figures(
-            self.chunk_rows,
-            self.concurrency,
-            known.rows_per_s if known else None,
-            known.latency_s if known else None,
-            self._row_bytes,
-            self._overloads,
-            self._changes[-1].why,
-        )
 
     def answered(self, answer: Answered) -> None:
         """Learn from a chunk that was answered well."""
@@ -177,7 +134,6 @@ class Pace:
         at most once in a round trip.
         """
         self._now_s = at_s
-        self._overloads += 1
         self._outcomes.append(True)
         if self._is_concurrency_auto and self._is_overload:
             self._cut()
@@ -191,14 +147,14 @@ class Pace:
             self.overloaded(at_s)
             return
         self._now_s = at_s
-        self._shrink(rows // 4, f"no answer in time to {rows} rows")
+        self._shrink(rows // 4)
 
     def refused_as_too_large(self, rows: int, at_s: float) -> None:
         """Learn of a 413: no chunk will have more than half of these rows again."""
         self._now_s = at_s
         self._rows_limit = max(1, min(self._rows_limit, rows // 2))
         if self._is_rows_auto:
-            self._shrink(self._rows_limit, f"{rows} rows were refused as too large")
+            self._shrink(self._rows_limit)
 
     # What is known
 
@@ -316,7 +272,6 @@ class Pace:
         verdict = trials.judged(move, before, after, self._target_s)
         self._trial = None
         self._setting = verdict.setting
-        self._note(verdict.why)
         self._latest = after if verdict.is_better else before
         self._note_unloaded(move, verdict, before, after)
         if move is Move.SMALLER and not verdict.is_better:
@@ -355,23 +310,20 @@ class Pace:
 
     def _cut(self) -> None:
         """Half as many in flight; or what was before the trial that was too much."""
-        was = self.concurrency
         if self._trial and self._trial[0] is Move.MORE:
             kept = self._trial[1].setting.concurrency
             self._hold = min(2 * self._hold, LONGEST_HOLD)
         else:
-            kept, self._hold, self._turn = max(1, was // 2), SHORTEST_HOLD, 0
+            kept, self._hold, self._turn = max(1, self.concurrency // 2), SHORTEST_HOLD, 0
         self._climbs = self._climbs if Move.LARGER in self._climbs else []
         self._restart(replace(self._setting, concurrency=kept))
         self._cut_s = self._now_s
         self._outcomes.clear()
-        self._note(f"the server is overloaded with {was} in flight")
 
     def _shrink_at_once(self, answer: Answered) -> None:
-        rows = trials.rows_in_time(answer.rows, answer.elapsed_s, self._target_s)
-        self._shrink(rows, f"{answer.rows} rows took {answer.elapsed_s:.2g} s")
+        self._shrink(trials.rows_in_time(answer.rows, answer.elapsed_s, self._target_s))
 
-    def _shrink(self, rows: int, why: str) -> None:
+    def _shrink(self, rows: int) -> None:
         kept = max(1, min(rows, self._setting.rows))
         if kept == self._setting.rows:
             return
@@ -379,7 +331,6 @@ class Pace:
             self._climbs = []
         self._restart(replace(self._setting, rows=kept))
         self._unloaded = None
-        self._note(why)
 
     def _restart(self, setting: Setting) -> None:
         """Measure anew; what was being tried no longer matters."""
@@ -399,17 +350,8 @@ class Pace:
             is_about_rows=self._trial is not None and self._trial[0].is_about_rows,
         )
 
-    def _note(self, why: str) -> None:
-        self._changes.append(Change(self._now_s, self.chunk_rows, self.concurrency, why))
-
 
 def _is_auto(value: int | Auto, name: str) -> bool:
     if value != "auto" and value < 1:
         raise ConfigurationError(f"{name} is {value}: use auto, or a number from 1 up")
     return value == "auto"
-
-
-def _start_words(chunk_rows: int | Auto, concurrency: int | Auto) -> str:
-    if chunk_rows == "auto":
-        return "a start" if concurrency == "auto" else "a start; what is in flight was given"
-    return "both were given" if concurrency != "auto" else "a start; the rows of a chunk were given"

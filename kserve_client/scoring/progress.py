@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from kserve_client.errors import KServeClientError
+from kserve_client.scoring.outside import Outside
 from kserve_client.scoring.rows import Scored
 from kserve_client.scoring.run import Figures
 
@@ -103,7 +104,7 @@ class Summary:
     sent and the server never answered. `stopped` says why the run ended before its end, "" when it
     did not, and `has_too_many_failures`, that `max_failures` was the reason; `is_complete`, whether
     every row of the source is dealt with. Of a job only this run is timed: `rows_before` of its rows
-    were done already.
+    were done already. `outside` says of each feature in how many rows of this run it is out of range.
     """
 
     rows: int
@@ -124,6 +125,7 @@ class Summary:
     p50_ms: float | None = None
     p95_ms: float | None = None
     rows_before: int = 0
+    outside: tuple[Outside, ...] = ()
 
     @property
     def rows_per_s(self) -> float:
@@ -234,4 +236,5 @@ class Tally:
             p50_ms=p50,
             p95_ms=p95,
             rows_before=self.rows_before,
+            outside=tuple(one for _, one in sorted(run.figures.outside.items())),
         )

@@ -40,6 +40,11 @@ class Scattered:
             yield _piece(chunk, first, last, gap)
             first, at = last, at + 1
 
+    def number(self, packed: int) -> int:
+        """The number that a packed row has."""
+        at = bisect.bisect_right(self._packed_starts, packed) - 1
+        return packed - self._packed_starts[at] + self._starts[at]
+
     def _end_of(self, at: int) -> int:
         """The packed number after the last one of a run; of the newest it is not known yet."""
         ends = self._packed_starts

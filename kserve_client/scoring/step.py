@@ -15,24 +15,27 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from kserve_client.decimals import Decimal
 from kserve_client.errors import (
     ConfigurationError,
     InputError,
     InvalidAnswerError,
     KServeClientError,
     NoAnswerError,
+    RowIssue,
     ServerError,
 )
 from kserve_client.frames import build_request, encode
 from kserve_client.model import Model
 from kserve_client.predictions import Coded, Predictions
 from kserve_client.scoring.arrays import array, texts
-from kserve_client.scoring.cells import Decimal, cells_of, misread_decimals
+from kserve_client.scoring.cells import as_written, cells_of, misread_decimals
 from kserve_client.scoring.mapping import Mapping as ColumnMapping
+from kserve_client.scoring.outside import Outside, outside
 from kserve_client.scoring.rows import Rows, Scored
 from kserve_client.scoring.treatment import Treatment
 from kserve_client.signature import Signature
-from kserve_client.tensors import InferRequest, Tensor
+from kserve_client.tensors import InferRequest, InferResponse, Tensor
 
 # What servers say of input that does not fit; KServe and MLServer say 500 for most of it.
 CONTENT_STATUSES = frozenset({400, 422, 500, 501})
@@ -56,7 +59,8 @@ class Answered:
     """A chunk that was dealt with, and what it cost.
 
     `requests` counts the requests that were answered with 2xx, `elapsed_s` is the time of the
-    longest one and `body_bytes` its size.
+    longest one and `body_bytes` its size. `outside` says what is out of range, by the position of its
+    feature.
     """
 
     scored: Scored
@@ -64,6 +68,7 @@ class Answered:
     elapsed_s: float = 0.0
     body_bytes: int = 0
     received_bytes: int = 0
+    outside: Mapping[int, Outside] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -136,29 +141,46 @@ class Step:
             else:
                 chunk.errors[int(chunk.positions[start])] = problem
                 self._verdicts.refused(problem)
-        return _answered(chunk)
+        return _answered(chunk, self._signature)
+
+    def sendable(self, rows: Rows) -> int:
+        """How many of the rows `send` would send: their cells can be read, and none is left out."""
+        return len(self._encoded(rows).positions)
 
     def _encoded(self, rows: Rows) -> _Chunk:
         errors: dict[int, str] = {}
         skipped: dict[int, str] = {}
         table: dict[str, Any] = {}
+        read: dict[str, pa.Array] = {}
+        misread: dict[str, Mapping[int, str]] = {}
         for feature in self._signature.features:
             column = self._mapping.column(feature, rows.cells, self._columns, self._decimal)
             if column is None:
                 continue
             column, dropped = self._treatment.apply(feature, column, self._decimal)
             _add(skipped, dropped)
-            _add(errors, misread_decimals(column, feature, self._decimal))
+            read[feature.name] = column
+            misread[feature.name] = misread_decimals(column, feature, self._decimal)
             table[feature.name] = cells_of(column, feature, self._decimal)
         encoded = encode(self._signature, table, len(rows))
         for issue in encoded.issues:
-            told = f"{issue.column}: {issue.problem}" if issue.column else issue.problem
-            _add(errors, {issue.row: told})
+            if issue.row not in misread.get(issue.column or "", ()):
+                _add(errors, {issue.row: self._told(issue, read)})
+        for name, problems in misread.items():
+            _add(errors, {at: f"{name}: {problem}" for at, problem in problems.items()})
         # A row that does not fit under the header has cells that were never its own.
         skipped = {at: why for at, why in skipped.items() if at not in rows.problems}
         errors = {at: why for at, why in errors.items() if at not in skipped} | dict(rows.problems)
         inputs, positions = _without(encoded.inputs, encoded.rows, errors.keys() | skipped.keys())
         return _Chunk(rows, inputs, positions, errors, skipped)
+
+    def _told(self, issue: RowIssue, read: Mapping[str, pa.Array]) -> str:
+        """What is wrong with a cell, which is quoted as the table has it."""
+        if issue.column is None:
+            return issue.problem
+        column = read.get(issue.column)
+        cell = None if column is None else column[issue.row].as_py()
+        return f"{issue.column}: {as_written(issue.problem, cell, self._decimal)}"
 
     def _try(self, chunk: _Chunk, start: int, end: int) -> str | None:
         """Send some rows; None when they are answered, else why the model does not take them."""
@@ -186,14 +208,26 @@ class Step:
         )
         exchange = self._model.infer(request, token=self._token, retries=0)
         self._see_version(exchange.response.model_version or "")
-        found = Predictions(self._signature, exchange.response, count).arrays()
-        if not found:
-            raise InvalidAnswerError("the answer has no outputs")
+        found = self._decoded(exchange.response, count)
         chunk.requests += 1
         chunk.elapsed_s = max(chunk.elapsed_s, exchange.elapsed_ms / 1000)
         chunk.body_bytes = max(chunk.body_bytes, len(exchange.request_body))
         chunk.received_bytes += len(exchange.response_body)
-        return pa.RecordBatch.from_pydict({name: _column(values) for name, values in found.items()})
+        return found
+
+    def _decoded(self, response: InferResponse, count: int) -> pa.RecordBatch:
+        """The answer as columns of results. What we did not think of costs its rows, not the run."""
+        try:
+            found = Predictions(self._signature, response, count).arrays()
+            columns = {name: _column(values) for name, values in found.items()}
+        except KServeClientError:
+            raise
+        except (ValueError, TypeError, LookupError, ArithmeticError, pa.ArrowException) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise InvalidAnswerError(f"the answer can't be read: {reason}") from error
+        if not columns:
+            raise InvalidAnswerError("the answer has no outputs")
+        return pa.RecordBatch.from_pydict(columns)
 
     def _see_version(self, version: str) -> None:
         """Without a version to hold on to any one may answer, such as that of a canary."""
@@ -261,10 +295,17 @@ def _writable(value: Any) -> str | None:
     return str(value).encode(errors="backslashreplace").decode()
 
 
-def _answered(chunk: _Chunk) -> Answered:
+def _answered(chunk: _Chunk, signature: Signature) -> Answered:
     results, errors = _results(chunk)
-    scored = Scored(chunk.rows, results, errors, chunk.skipped)
-    return Answered(scored, chunk.requests, chunk.elapsed_s, chunk.body_bytes, chunk.received_bytes)
+    start = chunk.rows.start
+    return Answered(
+        Scored(chunk.rows, results, errors, chunk.skipped),
+        chunk.requests,
+        chunk.elapsed_s,
+        chunk.body_bytes,
+        chunk.received_bytes,
+        outside(signature, chunk.inputs, chunk.positions + start, [start + at for at in errors]),
+    )
 
 
 def _results(chunk: _Chunk) -> tuple[pa.RecordBatch | None, dict[int, str]]:

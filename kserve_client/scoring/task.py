@@ -23,11 +23,12 @@ from typing import Any
 import pyarrow as pa
 
 from kserve_client.client import InferenceClient
+from kserve_client.decimals import Decimal
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import ConfigurationError, InputError, KServeClientError
 from kserve_client.model import Model
-from kserve_client.scoring.cells import Decimal
 from kserve_client.scoring.cutter import Cutter
+from kserve_client.scoring.doubts import Doubts
 from kserve_client.scoring.job import PartWriter, WrittenPart
 from kserve_client.scoring.job.beginning import software_version
 from kserve_client.scoring.job.saved import read_manifest
@@ -40,6 +41,7 @@ from kserve_client.scoring.rows import Rows, Scored
 from kserve_client.scoring.run import Figures, Run, RunOptions
 from kserve_client.scoring.sources import (
     Fingerprint,
+    Found,
     Partition,
     fingerprint,
     is_url,
@@ -195,6 +197,7 @@ class Workplace:
             client, spec.model_name, version=spec.model_version, signature=spec.signature
         )
         self.paces = Paces(spec.options)
+        self._head: Rows | None = None
         _check_job(spec)
         if spec.fingerprint and is_url(spec.source):
             _check_url(spec)
@@ -212,6 +215,18 @@ class Workplace:
             is_accepted=is_accepted,
             answered_version=spec.answered_version,
         )
+
+    def doubts(self, found: Found) -> Doubts:
+        """What finds doubts in a partition; the start of the table has settled what it settles."""
+        spec = self.spec
+        reading = spec.options.reading
+        doubts = Doubts(spec.signature, spec.mapping, spec.columns, found, reading)
+        if doubts.are_possible and self._head is None:
+            with opened(spec.source, reading) as table:
+                self._head = next(table.read(), None)
+        if self._head is not None:
+            doubts.find(self._head)
+        return doubts
 
 
 @lru_cache(maxsize=RUNS_KEPT)
@@ -316,7 +331,8 @@ def do(
     reading = opened(spec.source, spec.options.reading, partition=piece.partition)
     with reading as table, place.paces.lent() as pace:
         before = [(piece.partition.start, piece.start)] if piece.start else []
-        cutter = Cutter(table.read(), done=before, limit=piece.stop)
+        rows = place.doubts(table.found).none_in(table.read())
+        cutter = Cutter(rows, done=before, limit=piece.stop)
         with contextlib.closing(cutter):
             began = time.monotonic()
             run = Run(step, cutter, pace, _run_options(spec, known), cancel=wish)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from kserve_client.datatypes import DATATYPES
+from kserve_client.decimals import Decimal
 from kserve_client.errors import InputError, RowsError
 from kserve_client.frames import is_missing, read_cell
-from kserve_client.scoring.cells import Decimal
 from kserve_client.scoring.verdicts import (
     MISSING,
     NUMERIC_KINDS,
@@ -139,13 +139,6 @@ def troubles(feature: Feature, verdicts: Verdicts) -> dict[Trouble, NDArray[np.b
 def has_range(feature: Feature) -> bool:
     """Whether a number of the feature can be out of range."""
     return feature.min is not None or feature.max is not None
-
-
-def range_words(feature: Feature) -> str:
-    """The range of a feature, such as "0 to 10 cm"."""
-    low, high = (None if end is None else f"{end:.10g}" for end in (feature.min, feature.max))
-    words = f"{low} to {high}" if low and high else f"{low} and above" if low else f"up to {high}"
-    return f"{words} {feature.unit}".strip()
 
 
 def usual_value(feature: Feature) -> tuple[Scalar, str] | None:
@@ -334,7 +327,7 @@ def _reasons(
 
 def _range_problem(feature: Feature, cell: Any) -> str:
     shown = "the value" if feature.sensitive else short(cell)
-    return f"{shown} is outside {range_words(feature)}"
+    return f"{shown} is outside {feature.range_words}"
 
 
 def short(cell: Any) -> str:

@@ -43,11 +43,10 @@ class Move(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What holds after a trial, and why, in words. `is_better` says the trial may go on."""
+    """What holds after a trial. `is_better` says the trial may go on."""
 
     setting: Setting
     is_better: bool
-    why: str
 
 
 def larger(
@@ -114,8 +113,8 @@ def judged(move: Move, before: Measured, after: Measured, target_s: float) -> Ve
         return _judged_more(before, after)
     gain = after.rows_per_s / before.rows_per_s
     if gain < _least_gain(move, before, after):
-        return Verdict(before.setting, False, f"{_tried(move, after)} cost rate: {_times(gain)}")
-    return Verdict(after.setting, True, f"answers come sooner, the rate holds: {_times(gain)}")
+        return Verdict(before.setting, is_better=False)
+    return Verdict(after.setting, is_better=True)
 
 
 def _least_gain(move: Move, before: Measured, after: Measured) -> float:
@@ -130,29 +129,16 @@ def _judged_larger(before: Measured, after: Measured, target_s: float) -> Verdic
     if after.latency_s > target_s and gain < WORTH_THE_WAIT:
         slope = max(seconds_per_row(before, after), 1e-12)
         rows = before.setting.rows + int(max(target_s - before.latency_s, 0.0) / slope)
-        why = f"{_tried(Move.LARGER, after)} take {after.latency_s:.2g} s: {_times(gain)} the rate"
-        return Verdict(replace(before.setting, rows=rows), False, why)
+        return Verdict(replace(before.setting, rows=rows), is_better=False)
     if gain < WORTH_MORE_ROWS:
-        why = f"{_tried(Move.LARGER, after)} are not faster: {_times(gain)} the rate"
-        return Verdict(before.setting, False, why)
-    return Verdict(after.setting, True, f"larger chunks bring {_times(gain)} the rate")
+        return Verdict(before.setting, is_better=False)
+    return Verdict(after.setting, is_better=True)
 
 
 def _judged_more(before: Measured, after: Measured) -> Verdict:
     gain = after.rows_per_s / before.rows_per_s
     old, new = before.setting.concurrency, after.setting.concurrency
     if gain - 1 >= WORTH_MORE_IN_FLIGHT * (new / old - 1):
-        return Verdict(after.setting, True, f"more in flight bring {_times(gain)} the rate")
+        return Verdict(after.setting, is_better=True)
     kept = min(math.ceil(old * gain * SPARE), new) if gain > NOISE else old
-    why = f"{_tried(Move.MORE, after)} mostly queue: {_times(gain)} the rate"
-    return Verdict(replace(before.setting, concurrency=kept), False, why)
-
-
-def _tried(move: Move, after: Measured) -> str:
-    if move.is_about_rows:
-        return f"chunks of {after.setting.rows:,} rows".replace(",", " ")
-    return f"{after.setting.concurrency} in flight"
-
-
-def _times(gain: float) -> str:
-    return f"{gain:.2f} ×"
+    return Verdict(replace(before.setting, concurrency=kept), is_better=False)

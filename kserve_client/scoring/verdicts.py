@@ -17,9 +17,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kserve_client.datatypes import Datatype
+from kserve_client.decimals import Decimal, ungrouped
 from kserve_client.errors import RowsError
 from kserve_client.frames import is_missing, read_cell
-from kserve_client.scoring.cells import Decimal
+from kserve_client.scoring.cells import (
+    as_written,
+    has_points,
+    is_pointed,
+    point_problem,
+    pointed,
+    without_groups,
+)
 from kserve_client.signature import Feature
 
 OK, MISSING, WRONG, UNREAD = 0, 1, 2, 3
@@ -84,17 +92,19 @@ class Judge:
         """What becomes of each cell."""
         column = decoded(column)
         states = np.zeros(len(column), dtype=np.int8)
-        has_point = self._has_point(column)
+        misread: list[int] = []
         if self.decimal == "," and self._has_decimals(column):
+            if has_points(column):
+                column = without_groups(column)
+                misread = pointed(column)
             column = pc.replace_substring(column, ",", ".")
         sure, numbers = self._sure(column)
         rest = np.flatnonzero(~sure)
         if len(rest):
             self._look(column, rest, states, numbers)
-        if has_point is not None:
-            states[has_point] = WRONG
-            if numbers is not None:
-                numbers[has_point] = np.nan
+        states[misread] = WRONG
+        if numbers is not None:
+            numbers[misread] = np.nan
         return Verdicts(states, numbers)
 
     def one(self, cell: Any) -> Judged:
@@ -108,22 +118,16 @@ class Judge:
         """Why a cell of a file can't be read, without the value where it is sensitive."""
         is_text = isinstance(cell, str) and self.feature.kind in NUMERIC_KINDS
         if is_text and self.decimal == ",":
-            if "." in cell:
-                shown = "the value" if self.feature.sensitive else repr(cell[:40])
-                return f"{shown} has a point, and this file writes decimals with a comma"
-            cell = cell.replace(",", ".")
+            plain = ungrouped(cell)
+            if "." in plain and is_pointed(plain):
+                return point_problem(cell, self.feature)
+            return as_written(self.one(plain.replace(",", ".")).problem, cell, ",")
         return self.one(cell).problem
 
     # Where nothing can be wrong
 
     def _has_decimals(self, column: pa.Array) -> bool:
         return self.feature.kind in NUMERIC_KINDS and is_text(column.type)
-
-    def _has_point(self, column: pa.Array) -> NDArray[np.bool_] | None:
-        """Cells that nobody can read for sure: "1.000" in a file with decimal commas."""
-        if self.decimal == "." or not self._has_decimals(column):
-            return None
-        return _mask(pc.match_substring(column, "."))
 
     def _sure(self, column: pa.Array) -> tuple[NDArray[np.bool_], NDArray[np.float64] | None]:
         """The cells that can be read without doubt, and the numbers they are."""

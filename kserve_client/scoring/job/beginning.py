@@ -54,14 +54,14 @@ def new_ledger(store: Store) -> Ledger:
     return ledger
 
 
-def put_in_order(store: Store, ledger: Ledger, *, check_parts: bool) -> None:
+def put_in_order(store: Store, ledger: Ledger, held: lock.Lock, *, check_parts: bool) -> None:
     """Forget rows whose part is not there as it was written, remove parts that no row names."""
     sizes = store.sizes(FOLDER)
     lost = [p for p in ledger.parts() if not _is_there(store, p, sizes, check_parts=check_parts)]
     if lost:
         ledger.commit(drop=lost)
         if store.path is None:
-            store.put(ledgers.FILE, ledger.dump())
+            lock.put_over(store, held, ledgers.FILE, ledger.dump())
     remove_unnamed(store, ledger, sizes)
 
 

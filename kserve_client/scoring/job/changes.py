@@ -88,12 +88,27 @@ def _named_changes(
 
 
 def _option_changes(before: Facts, now: Facts) -> Iterator[str]:
-    for name in ("reading", "mapping", "treatment"):
-        told = ", ".join(_differences(getattr(before.options, name), getattr(now.options, name)))
+    pairs = {
+        "reading": (_reading(before), _reading(now)),
+        "mapping": (before.options.mapping, now.options.mapping),
+        "treatment": (before.options.treatment, now.options.treatment),
+    }
+    for name, (old, new) in pairs.items():
+        told = ", ".join(_differences(old, new))
         if told:
             yield f"the options of {name} have changed ({told})"
     if before.options.limit != now.options.limit:
         yield f"the limit of rows was {before.options.limit}, is {now.options.limit}"
+
+
+def _reading(facts: Facts) -> dict[str, Any]:
+    """How the table is read; a decimal sign that nobody gave is the one that was found.
+
+    A person who is asked for the sign halfway can give the one by which rows were read until then.
+    """
+    reading = facts.options.reading
+    decimal = reading.get("decimal") or facts.input.found.get("decimal")
+    return {**reading, "decimal": decimal}
 
 
 def _list_change(group: str, before: Sequence[str], now: Sequence[str]) -> str:

@@ -164,7 +164,7 @@ class Job(SavedJob):
         try:
             ledger = read_ledger(store)
             ledger.check()
-            put_in_order(store, ledger, check_parts=check_parts)
+            put_in_order(store, ledger, held, check_parts=check_parts)
             about = read_manifest(store)
             return cls(store, about, ledger, held, PartWriter(directory, storage_options))
         except BaseException:
@@ -407,7 +407,7 @@ class Job(SavedJob):
         """Make saved what is committed, then remove what it replaced."""
         self._held.check()
         if self._is_changed and self._store.path is None:
-            self._store.put(ledgers.FILE, self._ledger.dump())
+            lock.put_over(self._store, self._held, ledgers.FILE, self._ledger.dump())
         self._is_changed = False
         self._saved = self._committed
         obsolete, self._obsolete = self._obsolete, []
@@ -421,13 +421,12 @@ class Job(SavedJob):
     def _note(self, changes: Mapping[str, Any] | None = None) -> None:
         """Write the manifest."""
         with self._manifest_lock:
-            self._held.check()
             columns = [
                 ResultColumn(name=f.name, type=str(f.type)) for f in self.result_schema or ()
             ]
             update = {"counts": self._saved, "results": tuple(columns), "updated": now()}
             about = self._manifest.model_copy(update={**update, **(changes or {})})
-            self._store.put(manifest.FILE, about.to_bytes())
+            lock.put_over(self._store, self._held, manifest.FILE, about.to_bytes())
             self._manifest = about
             self._manifest_at = time.monotonic()
 

@@ -23,7 +23,7 @@ from typing import Protocol
 import orjson
 
 from kserve_client.errors import ConfigurationError
-from kserve_client.scoring.job.store import LocalStore, Store, UrlStore
+from kserve_client.scoring.job.store import Data, LocalStore, Store, UrlStore
 
 LOCK_FILE = "lock"
 LEASE_FILE = "lease.json"
@@ -43,6 +43,10 @@ class Lock(Protocol):
         """Raises ConfigurationError when another process has taken the job over."""
         ...
 
+    def look(self) -> None:
+        """The same, asked of the storage at this moment. Raises OSError when it does not say."""
+        ...
+
     def release(self) -> None:
         """Let others work on it."""
         ...
@@ -58,6 +62,10 @@ class Lent:
         """As the holder's."""
         self._held.check()
 
+    def look(self) -> None:
+        """As the holder's."""
+        self._held.look()
+
     def release(self) -> None:
         """Its holder does that."""
 
@@ -71,6 +79,30 @@ def acquire(store: Store, *, stale_s: float = STALE_S) -> Lock:
         return Lease(store, stale_s=stale_s)
     assert isinstance(store, LocalStore)
     return FileLock(store)
+
+
+def put_over(store: Store, held: Lock, name: str, data: Data) -> None:
+    """Put a file of a job in the place of its last one.
+
+    Raises ConfigurationError when another process has taken the job over, also where this one slept
+    in the middle of the put; OSError when the storage says no.
+    """
+    if not isinstance(store, UrlStore):
+        held.check()
+        store.put(name, data)
+        return
+    try:
+        _put_over(store, held, name, data)
+    except FileExistsError:
+        # Either another process has put one, or a put of ours came through whose answer did not.
+        _put_over(store, held, name, data)
+
+
+def _put_over(store: UrlStore, held: Lock, name: str, data: Data) -> None:
+    tag = store.tag(name)
+    # In this order: what has the tag lay there while the job was ours.
+    held.look()
+    store.put_over(name, data, tag)
 
 
 def is_held(store: Store) -> bool:
@@ -101,28 +133,36 @@ def _who() -> str:
 
 
 class FileLock:
-    """An exclusive `flock` on the file "lock" of the job; the file stays."""
+    """An exclusive `flock` on the file "lock" of the job; the file stays until the job is removed."""
 
     def __init__(self, store: LocalStore) -> None:
         assert store.path is not None
-        self._descriptor = os.open(store.path / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            self._hold(store.where)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-
-    def _hold(self, where: str) -> None:
+        path, holder = store.path / LOCK_FILE, ""
         for _ in range(_LOOKS):
-            if _is_taken(self._descriptor, fcntl.LOCK_EX):
-                os.ftruncate(self._descriptor, 0)
-                os.pwrite(self._descriptor, _who().encode(), 0)
-                return
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            try:
+                if self._is_got(path):
+                    return
+                holder = os.pread(self._descriptor, 300, 0).decode(errors="replace")
+            except BaseException:
+                self.release()
+                raise
+            self.release()
             time.sleep(_BETWEEN_LOOKS_S)
-        raise _in_use(where, os.pread(self._descriptor, 300, 0).decode(errors="replace"))
+        raise _in_use(store.where, holder)
+
+    def _is_got(self, path: Path) -> bool:
+        if not _is_taken(self._descriptor, fcntl.LOCK_EX) or not _is_at(path, self._descriptor):
+            return False
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, _who().encode(), 0)
+        return True
 
     def check(self) -> None:
         """Nothing to check: the kernel gives it to nobody else."""
+
+    def look(self) -> None:
+        """Nothing to look at either."""
 
     def release(self) -> None:
         """Give it back; again does nothing."""
@@ -141,6 +181,14 @@ def _is_taken(descriptor: int, kind: int) -> bool:
     return True
 
 
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether an open file still lies there; its last holder may have removed it with the job."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 def _is_locked(path: Path) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -157,8 +205,8 @@ class Lease:
 
     Not renewed for `stale_s` seconds, which it says itself, it may be taken over; the one that takes
     it waits `settle_s` and looks whether it is still its own. The one that lost it finds out when it
-    renews, or from its own clock, and writes nothing more. `renew_s` is a sixth of `stale_s` when not
-    given.
+    renews, from its own clock, or when it puts something over (`put_over`), and writes nothing more.
+    `renew_s` is a sixth of `stale_s` when not given.
     """
 
     def __init__(
@@ -175,6 +223,8 @@ class Lease:
         self._renew_s = stale_s / RENEWALS if renew_s is None else renew_s
         self._token = secrets.token_hex(16)
         self._is_lost = False
+        # Not every storage replaces a file at once: what is just being renewed is not read.
+        self._turn = threading.Lock()
         self._take(settle_s)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="job-lease", daemon=True)
@@ -187,9 +237,14 @@ class Lease:
         if found:
             self._store.remove(LEASE_FILE)
         self._renewed = self._clock()
-        if not self._is_put_alone() or found:
-            time.sleep(settle_s)
-        if not self._is_mine():
+        try:
+            if not self._is_put_alone() or found:
+                time.sleep(settle_s)
+            is_mine = self._is_mine()
+        except BaseException:
+            self._remove()  # nobody would renew it, and everybody would wait until it is stale
+            raise
+        if not is_mine:
             raise _in_use(self._store.where, "another process that came first")
 
     def _is_put_alone(self) -> bool:
@@ -214,16 +269,24 @@ class Lease:
 
     def renew(self) -> None:
         """Say that the process lives, unless the lease is another's by now."""
+        with self._turn:
+            self._renew()
+
+    def _renew(self) -> None:
+        moment = self._clock()
+        tag = self._store.tag(LEASE_FILE)
         if not self._is_mine():
             self._is_lost = True
             return
-        moment = self._clock()
         before, self._renewed = self._renewed, moment
         try:
-            self._store.put(LEASE_FILE, self._text())
+            self._store.put_over(LEASE_FILE, self._text(), tag)
         except BaseException:
             self._renewed = before
             raise
+        # So late, it may lie over the lease of another, where the storage knows no conditions.
+        if self._clock() - moment > self._stale_s:
+            self._is_lost = True
 
     def _keep(self) -> None:
         while not self._end.wait(self._renew_s) and not self._is_lost:
@@ -239,12 +302,22 @@ class Lease:
                 "one was silent for too long; resume it when that one is done"
             )
 
+    def look(self) -> None:
+        """Raises the same when another's lease lies there by now."""
+        self.check()
+        with self._turn:
+            self._is_lost = self._is_lost or not self._is_mine()
+        self.check()
+
     def release(self) -> None:
         """Stop renewing and remove the lease, if it is still our own."""
         if self._end.is_set():
             return
         self._end.set()
         self._thread.join()
+        self._remove()
+
+    def _remove(self) -> None:
         with contextlib.suppress(OSError):
             if self._is_mine():
                 self._store.remove(LEASE_FILE)

@@ -27,9 +27,10 @@ def remove_job(store: Store) -> None:
         # The manifest goes after what it names: until then the job is still listed.
         for name in _own_files(store):
             store.remove(name)
+        # While it is held: the next one may have taken it in the moment after.
+        store.remove(lock.LOCK_FILE)
     finally:
         held.release()
-    store.remove(lock.LOCK_FILE)
     store.remove("")
 
 

@@ -178,6 +178,15 @@ class SavedJob:
                 for chunk in self._chunks(part):
                     yield from _not_ok(chunk)
 
+    def first_failure(self) -> tuple[int, str] | None:
+        """The first row that failed, from 0, and why; None without one."""
+        for part in self._ledger.parts():
+            for chunk in self._chunks(part) if part.failed else ():
+                if chunk.errors:
+                    at = min(chunk.errors)
+                    return chunk.rows.start + at, chunk.errors[at]
+        return None
+
     def predicted_row(self) -> Rows | None:
         """A row that has a result; None without one."""
         for part in self._ledger.parts():

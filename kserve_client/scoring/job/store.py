@@ -7,6 +7,7 @@ have written survives a power loss, and nobody sees half of what `put` writes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -15,10 +16,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.file_systems import (
+    abandon,
+    is_away,
+    kind_of,
+    open_file_system,
+    words_of,
+)
 
 Data = bytes | bytearray | memoryview
 Directory = Path | str
@@ -27,14 +35,20 @@ _DRAFT = re.compile(r"(.+)\.[0-9a-f]{8}\.tmp")
 # Making a folder there would make the bucket, be it of a mistyped name.
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"})
 _CHANGED = ("LastModified", "last_modified", "mtime", "created")
+# How S3 says that the object is not the one any more that a condition names.
+_IS_ANOTHER = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
 
 
 class StorageError(OSError):
-    """A library of a storage raised what is no OSError: `kind` is the name of its class."""
+    """A library of a storage raised an error of its own: `kind` is the name of its class."""
 
     def __init__(self, where: str, kind: str) -> None:
-        super().__init__(f"{where}: {kind}")
-        self.kind = kind
+        self.where, self.kind = where, kind
+        super().__init__(f"{where}: {words_of(self)}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Pickle would call the class with the message alone, and lose it between two machines."""
+        return type(self), (self.where, self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,11 +266,39 @@ class UrlStore:
             self._put(name, data, mode="create")
         except FileExistsError:
             raise
-        except OSError:
+        except OSError as error:
             # Stores that speak S3 refuse with words of their own (SeaweedFS 4.48).
-            if self._is_there(name):
+            if not is_away(error) and self._is_there(name):
                 raise FileExistsError(f"{self.where}/{name}") from None
             raise
+
+    def tag(self, name: str) -> str:
+        """What S3 calls the content of an object; "" where there is none, or the storage is no S3."""
+        with self._told():
+            self._fs.invalidate_cache()
+            try:
+                return str(self._fs.info(self._path(name)).get("ETag") or "")
+            except FileNotFoundError:
+                return ""
+
+    def put_over(self, name: str, data: Data, tag: str) -> None:
+        """Put an object in the place of the one with this `tag`, of whatever is there where it is "".
+
+        Raises FileExistsError when another is there by now, or none. S3, SeaweedFS, MinIO and R2
+        promise that; a storage that ignores the condition, or answers 501 to it, puts it all the
+        same. So does s3fs beyond 100 MB, where it puts in parts.
+        """
+        if not tag:
+            self.put(name, data)
+            return
+        try:
+            self._put(name, data, IfMatch=tag)
+        except OSError as error:
+            if s3_code(error) in _IS_ANOTHER:
+                raise FileExistsError(f"{self.where}/{name}") from None
+            if error.errno != errno.ENOSYS:
+                raise
+            self.put(name, data)
 
     def add(self, name: str, data: Data) -> None:
         """The same as `put`: names are never used twice."""
@@ -311,11 +353,10 @@ class UrlStore:
         with self._told():
             if not self._has_no_folders:
                 self._fs.makedirs(target.rpartition("/")[0], exist_ok=True)
-            with (
-                path.open("rb") as file,
-                self._fs.open(target, "wb", block_size=PIECE_BYTES) as out,
-            ):
-                shutil.copyfileobj(file, out, PIECE_BYTES)
+            with path.open("rb") as file:
+                out = self._fs.open(target, "wb", block_size=PIECE_BYTES)
+                with contextlib.closing(out), _left_alone(out):
+                    shutil.copyfileobj(file, out, PIECE_BYTES)
 
     def download(self, name: str, path: Path) -> None:
         """Write an object to a file of this machine, in pieces. Raises FileNotFoundError."""
@@ -368,11 +409,28 @@ class UrlStore:
         """What a storage raises becomes an OSError that says where, so that callers know it."""
         try:
             yield
-        except OSError:
-            raise
-        except Exception as error:  # noqa: BLE001 - what a library raises
+        except Exception as error:
+            # Time-outs of botocore are OSErrors, too, by way of requests.
+            if isinstance(error, OSError) and type(error).__module__ == "builtins":
+                raise
             # Its words may hold keys, and so may those of what caused it.
-            raise StorageError(self.where, type(error).__name__) from None
+            raise StorageError(self.where, kind_of(error)) from None
+
+
+@contextlib.contextmanager
+def _left_alone(out: Any) -> Iterator[None]:
+    """After an error nothing more is sent, also not by who closes it.
+
+    A store that answered takes back what it has of the object.
+    """
+    from fsspec.spec import AbstractBufferedFile
+
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(out, AbstractBufferedFile):
+            abandon(out, is_away=is_away(error) and not s3_code(error))
+        raise
 
 
 def s3_code(error: BaseException) -> str:
@@ -405,14 +463,12 @@ def _last(path: str) -> str:
 def _file_system(url: str, storage_options: Mapping[str, object]) -> tuple[Any, str]:
     scheme = urlsplit(url).scheme
     try:
-        import fsspec  # the extra s3
-
-        file_system, root = fsspec.url_to_fs(url, **storage_options)
+        file_system, root = open_file_system(url, storage_options)
     except ImportError as error:
         raise ConfigurationError(
             f"a job at {scheme}:// needs a package that is not here ({error.name or error}); "
-            "install kserve-client[s3]"
+            "for s3: pip install s3fs"
         ) from None
     except ValueError as error:
         raise ConfigurationError(f"a job can't lie at {without_secrets(url)}: {error}") from None
-    return file_system, str(root).rstrip("/")
+    return file_system, root.rstrip("/")

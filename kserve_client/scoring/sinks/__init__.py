@@ -2,6 +2,6 @@
 
 from kserve_client.scoring.sinks.options import WriteOptions
 from kserve_client.scoring.sinks.sink import Sink, opened
-from kserve_client.scoring.sinks.target import Target
+from kserve_client.scoring.sinks.target import Target, are_different
 
-__all__ = ["Sink", "Target", "WriteOptions", "opened"]
+__all__ = ["Sink", "Target", "WriteOptions", "are_different", "opened"]

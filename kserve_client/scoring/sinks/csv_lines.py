@@ -24,6 +24,7 @@ from kserve_client.scoring.sinks.texts import (
     rows_with,
     with_changed,
 )
+from kserve_client.scoring.sinks.unwritable import named
 
 # OWASP, "CSV Injection": what a spreadsheet takes for the beginning of a formula.
 _FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"  # noqa: RUF001 - full-width signs begin a formula as well
@@ -55,7 +56,7 @@ class CsvLines:
         """Nothing follows the last line."""
 
     def _lines(self, batch: pa.RecordBatch) -> memoryview:
-        columns = [self._cells(column) for column in batch.columns]
+        columns = list(map(self._cells, batch.schema, batch.columns))
         if self._options is None or any(map(self._needs_quotes, columns)):
             return self._joined(columns)
         stream = pa.BufferOutputStream()
@@ -63,8 +64,9 @@ class CsvLines:
         pacsv.write_csv(pa.RecordBatch.from_arrays(columns, names), stream, self._options)
         return memoryview(stream.getvalue())
 
-    def _cells(self, column: pa.Array) -> pa.Array:
-        texts = as_text(column, self._form.decimal)
+    def _cells(self, field: pa.Field, column: pa.Array) -> pa.Array:
+        with named(field.name, field.type):
+            texts = as_text(column, self._form.decimal)
         return texts if _is_number(column.type) else self._made_safe(texts)
 
     def _made_safe(self, texts: pa.Array) -> pa.Array:
@@ -118,9 +120,11 @@ def _made_text(texts: pa.Array) -> pa.Array:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return not is_text(plain := plain_kind(kind)) and bool(
-        pa.types.is_primitive(plain) or pa.types.is_decimal(plain)
-    )
+    plain = plain_kind(kind)
+    # "-1 days +23:59:59" begins as a formula does.
+    if is_text(plain) or pa.types.is_duration(plain):
+        return False
+    return bool(pa.types.is_primitive(plain) or pa.types.is_decimal(plain))
 
 
 def _arrow_options(form: Form) -> pacsv.WriteOptions | None:

@@ -22,10 +22,11 @@ from kserve_client.scoring.sinks.texts import (
     bytes_among,
     characters,
     json_text,
-    plain_kind,
+    plain,
     rows_with,
     with_changed,
 )
+from kserve_client.scoring.sinks.unwritable import named
 
 _NULL, _NOTHING, _QUOTE = text("null"), text(""), text('"')
 _ESCAPED = bytes_among("".join(map(chr, range(32))) + '"\\')
@@ -50,8 +51,9 @@ class JsonLines:
         """Values and what stands between them; a quote that all values have stands there, too."""
         parts: list[Any] = []
         before = "{"
-        for key, column in zip(self._keys, batch.columns, strict=True):
-            values, quote = json_values(column)
+        for key, field, column in zip(self._keys, batch.schema, batch.columns, strict=True):
+            with named(field.name, field.type):
+                values, quote = json_values(column)
             parts += [text(f"{before}{key}:{quote}"), values]
             before = f"{quote},"
         return pc.binary_join_element_wise(*parts, text(f"{before[:-1]}}}\n"), _NOTHING)
@@ -59,7 +61,8 @@ class JsonLines:
 
 def json_values(column: pa.Array) -> tuple[pa.Array, str]:
     """Each value as a piece of JSON, and the quote that is still to stand around all of them."""
-    kind = plain_kind(column.type)
+    column = plain(column)
+    kind = column.type
     if pa.types.is_floating(kind):
         finite = pc.if_else(pc.is_finite(column), column, pa.nulls(1, column.type)[0])
         return pc.fill_null(as_text(finite), _NULL), ""

@@ -84,9 +84,14 @@ def form_of(location: object, options: WriteOptions, found: Found) -> Form:
         delimiter=delimiter,
         decimal=options.decimal or found.decimal,
         newline=options.newline or found.newline,
-        has_bom=found.has_bom if options.has_bom is None else options.has_bom,
+        has_bom=_is_marked(found) if options.has_bom is None else options.has_bom,
         has_formulas=options.formulas == "keep",
     )
+
+
+def _is_marked(found: Found) -> bool:
+    """Whether UTF-8 says so: who sent another encoding has a program that takes UTF-8 for that one."""
+    return found.has_bom or found.encoding not in ("utf-8", "ascii")
 
 
 def _suffixes(location: object) -> tuple[Compression, str]:

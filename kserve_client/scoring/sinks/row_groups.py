@@ -7,6 +7,7 @@ memory. No time, path or pandas' notes are written into the file.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,12 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kserve_client.scoring.arrays import values_of
+from kserve_client.scoring.arrays import array, values_of
 from kserve_client.scoring.sinks.options import Form
 from kserve_client.scoring.sinks.target import Out
+from kserve_client.scoring.sinks.unwritable import FAULTS, named, row_of_nulls
 
 GROUP_ROWS = 65_536
 GROUP_BYTES = 64 << 20
+_NO_LENGTH = array(np.zeros(1, np.int64))[0]
 
 
 class RowGroups:
@@ -63,18 +66,36 @@ class ParquetFile:
 
         self._schema = plain_schema(schema)
         self._groups = RowGroups()
-        self._writer = pq.ParquetWriter(out, self._schema, compression="zstd")
+        with _named_in_parquet(row_of_nulls(self._schema)):
+            self._writer = pq.ParquetWriter(out, self._schema, compression="zstd")
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write rows; whole groups only."""
-        for group in self._groups.add(plain_batch(batch, self._schema)):
-            self._writer.write_batch(group, row_group_size=GROUP_ROWS)
+        self._put(self._groups.add(plain_batch(batch, self._schema)))
 
     def end(self) -> None:
         """Write the last group and the footer."""
-        for group in self._groups.rest():
-            self._writer.write_batch(group, row_group_size=GROUP_ROWS)
+        self._put(self._groups.rest())
         self._writer.close()
+
+    def _put(self, groups: Iterator[pa.RecordBatch]) -> None:
+        for group in groups:
+            with _named_in_parquet(group):
+                self._writer.write_batch(group, row_group_size=GROUP_ROWS)
+
+
+@contextlib.contextmanager
+def _named_in_parquet(batch: pa.RecordBatch) -> Iterator[None]:
+    """Find the column that is at fault by writing each alone."""
+    import pyarrow.parquet as pq
+
+    try:
+        yield
+    except FAULTS:
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            with named(field.name, field.type):
+                pq.write_table(pa.table([column], [field.name]), pa.BufferOutputStream())
+        raise
 
 
 class ArrowFile:
@@ -99,20 +120,24 @@ class ArrowFile:
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema without notes, and without dictionaries: theirs differ from batch to batch."""
-    return pa.schema([pa.field(one.name, _decoded(one.type), nullable=True) for one in schema])
+    """The schema without notes, dictionaries and runs: they differ from batch to batch."""
+    return pa.schema([pa.field(one.name, _decoded_kind(one.type), nullable=True) for one in schema])
 
 
 def plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """A batch under a plain schema; Arrow's errors tell a column whose type has changed."""
-    columns = [
-        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-        for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return pa.RecordBatch.from_arrays(list(map(_decoded, batch.columns)), schema=schema)
 
 
-def _decoded(kind: pa.DataType) -> pa.DataType:
+def _decoded(column: pa.Array) -> pa.Array:
+    if pa.types.is_run_end_encoded(column.type):
+        column = pc.run_end_decode(column)
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _decoded_kind(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_run_end_encoded(kind):
+        kind = kind.value_type
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
@@ -137,5 +162,5 @@ def _lengths(column: pa.Array) -> Any:
 
 
 def _array(lengths: pa.Array) -> NDArray[np.int64]:
-    known = pc.fill_null(lengths, 0) if lengths.null_count else lengths
-    return values_of(known).astype(np.int64)
+    whole = lengths.cast(pa.int64())
+    return values_of(pc.fill_null(whole, _NO_LENGTH) if whole.null_count else whole)

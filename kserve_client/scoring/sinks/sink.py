@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kserve_client.errors import InputError
 from kserve_client.scoring.arrays import text
 from kserve_client.scoring.results import ResultSchema, positions, table
 from kserve_client.scoring.rows import OK, Rows, Scored
@@ -18,6 +20,7 @@ from kserve_client.scoring.sinks.options import TEXT_FORMATS, Form, WriteOptions
 from kserve_client.scoring.sinks.packing import Packed
 from kserve_client.scoring.sinks.row_groups import ArrowFile, ParquetFile
 from kserve_client.scoring.sinks.target import Out, Target, opened_target
+from kserve_client.scoring.sinks.unwritable import FAULTS, row_of_nulls
 from kserve_client.scoring.sinks.waiting import Waiting
 from kserve_client.scoring.sources.source import Format, Found
 
@@ -48,7 +51,8 @@ class Sink:
 
     def __init__(
         self,
-        begin: Callable[[pa.Schema], Writer],
+        begin: Callable[[Out, pa.Schema], Writer],
+        out: Out,
         columns: Sequence[str],
         options: WriteOptions,
         schema: ResultSchema | None = None,
@@ -56,11 +60,21 @@ class Sink:
         self.schema = schema
         self.rows_written = 0
         self._begin = begin
+        self._out = out
         self._columns = tuple(columns)
         self._kept = None if options.columns is None else positions(columns, options.columns)
         self._has_all = options.only == "all"
         self._writer: Writer | None = None
         self._waiting = Waiting()
+
+    def check(self, cells: pa.Schema) -> None:
+        """Raise InputError for a column of the source of a type that this format has no form for."""
+        kept = range(len(cells)) if self._kept is None else self._kept
+        row = row_of_nulls(pa.schema([cells.field(at) for at in kept]))
+        if row.num_columns:
+            writer = self._begin(_void(), row.schema)
+            writer.write(row)
+            writer.end()
 
     def write(self, scored: Scored) -> Scored:
         """Write rows; return them as written, with errors for results that don't fit."""
@@ -89,7 +103,7 @@ class Sink:
     def drop(self) -> None:
         """Let the writer end, into the void: its target is muted."""
         if self._writer is not None:
-            with contextlib.suppress(OSError, pa.lib.ArrowException):
+            with contextlib.suppress(OSError, InputError, *FAULTS):
                 self._writer.end()
 
     def close(self) -> None:
@@ -107,7 +121,7 @@ class Sink:
             added = range(len(self._columns), rows.num_columns)
             rows = rows.select([*self._kept, *added])
         if self._writer is None:
-            self._writer = self._begin(rows.schema)
+            self._writer = self._begin(self._out, rows.schema)
         self._writer.write(rows)
         self.rows_written += rows.num_rows
 
@@ -147,7 +161,11 @@ def opened(
         out = Out(target)
         packed = Packed(out, form.compression) if form.compression else None
         sink = Sink(
-            lambda one: _WRITERS[form.format](packed or out, form, one), columns, options, schema
+            lambda to, one: _WRITERS[form.format](to, form, one),
+            packed or out,
+            columns,
+            options,
+            schema,
         )
         try:
             yield sink
@@ -160,6 +178,12 @@ def opened(
             raise
         finally:
             sink.close()
+
+
+def _void() -> Out:
+    out = Out(io.BytesIO())
+    out.mute()
+    return out
 
 
 def _no_results(scored: Scored) -> ResultSchema:

@@ -13,11 +13,39 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from kserve_client.errors import ConfigurationError, InputError
+from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.file_systems import StorageInputError, abandon, is_away
 from kserve_client.scoring.sources.location import file_system, is_url, label
-from kserve_client.scoring.sources.source import ReadOptions
+from kserve_client.scoring.sources.source import Location, ReadOptions
 
 Target = Path | str | IO[bytes] | IO[str]
+
+
+_LOCAL = ("file://", "local://")  # fsspec's names for paths of this machine
+
+
+def are_different(*places: Target | Location | None) -> bool:
+    """Whether no two of these paths and URLs are one file, by whatever names; streams are not."""
+    named = [_identity(place) for place in places if isinstance(place, Path | str)]
+    return len(set(named)) == len(named)
+
+
+def _identity(place: Path | str) -> object:
+    """What all names of a file have in common: its number on the disk, else its one path."""
+    if isinstance(place, str) and is_url(place):
+        if not place.startswith(_LOCAL):
+            return place
+        place = Path(place.partition("://")[2]).expanduser()
+    path = Path(place).resolve()
+    try:
+        found = path.stat()
+    except OSError:
+        return path
+    return found.st_dev, found.st_ino
+
+
+class NotWrittenError(StorageInputError):
+    """The object of a URL could not be written."""
 
 
 class Writable(Protocol):
@@ -158,11 +186,10 @@ class _Object:
         with _told(self._url):
             self._file.close()
 
-    def drop(self, system: Any, path: str) -> None:
+    def drop(self, system: Any, path: str, error: BaseException) -> None:
         """Let nothing appear. Buffered files are put when they are closed, and not before."""
         if self.is_put_at_end:
-            self._file.discard()
-            self._file.closed = True  # its end would put what is there
+            abandon(self._file, is_away=isinstance(error, NotWrittenError) and is_away(error))
         else:
             self._file.close()
             system.rm_file(path)
@@ -174,16 +201,19 @@ def _opened_url(
 ) -> Iterator[Writable]:
     options = ReadOptions(schemes=schemes, storage_options=storage_options)
     system, path = file_system(url, options)
+    if url.startswith(_LOCAL):
+        with _opened_path(Path(path)) as stream:
+            yield stream
+        return
     with _told(url):
         file = _Object(system.open(path, "wb"), url)
     try:
         yield file
         file.put()
-    except BaseException:
-        with contextlib.suppress(
-            Exception
-        ):  # each file system raises its own; the first error counts
-            file.drop(system, path)
+    except BaseException as error:
+        # Each file system raises its own; the first error counts.
+        with contextlib.suppress(Exception):
+            file.drop(system, path, error)
         raise
 
 
@@ -193,4 +223,4 @@ def _told(url: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - see above
-        raise InputError(f"{label(url)} can't be written: {type(error).__name__}") from None
+        raise NotWrittenError.of(f"{label(url)} can't be written", error) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -16,9 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kserve_client.frames import time_text
 from kserve_client.scoring.arrays import array, no_text, text, values_of
 
 _COMMA, _POINT = ord(","), "."
+_Unit = Literal["D", "s", "ms", "us", "ns"]
 _JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -27,24 +29,24 @@ def as_text(column: pa.Array, decimal: str = ".") -> pa.Array:
 
     Floats in the shortest form that reads back as the same number ("1.0", "1e-7", "nan", "-inf");
     numbers that are no integers with this decimal sign; booleans true and false; times in ISO 8601,
-    those with a zone in UTC; durations as the number of their unit; bytes as UTF-8, what is none as
-    \xff; lists and structs as JSON.
+    those with a zone in UTC; durations as pandas has them ("0 days 00:00:01"); bytes as UTF-8, what
+    is none as \xff; lists and structs as JSON.
     """
-    plain = _plain(column)
-    kind = plain.type
+    values = plain(column)
+    kind = values.type
     if pa.types.is_string(kind):
-        return plain
+        return values
     if pa.types.is_floating(kind):
-        return _with_decimal(float_text(plain), decimal)
+        return _with_decimal(float_text(values), decimal)
     if pa.types.is_decimal(kind):
-        return _with_decimal(plain.cast(pa.string()), decimal)
-    if pa.types.is_timestamp(kind):
-        return _timestamps(plain)
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return _each(plain, lambda value: value.decode(errors="backslashreplace"))
+        return _with_decimal(values.cast(pa.string()), decimal)
+    if pa.types.is_temporal(kind):
+        return _times(values)
+    if _is_bytes(kind):
+        return _each(values, lambda value: value.decode(errors="backslashreplace"))
     if pa.types.is_primitive(kind) or pa.types.is_null(kind) or is_text(kind):
-        return plain.cast(pa.string())
-    return json_text(plain)
+        return values.cast(pa.string())
+    return json_text(values)
 
 
 def float_text(column: pa.Array) -> pa.Array:
@@ -73,9 +75,20 @@ def is_text(kind: pa.DataType) -> bool:
     )
 
 
+def plain(column: pa.Array) -> pa.Array:
+    """The values behind dictionaries, runs and extensions."""
+    if pa.types.is_dictionary(column.type):
+        return plain(column.dictionary_decode())
+    if pa.types.is_run_end_encoded(column.type):
+        return plain(pc.run_end_decode(column))
+    if isinstance(column.type, pa.BaseExtensionType):
+        return plain(column.storage)
+    return column
+
+
 def plain_kind(kind: pa.DataType) -> pa.DataType:
-    """The type behind dictionaries and extensions."""
-    if pa.types.is_dictionary(kind):
+    """The type of the values that `plain` gives."""
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return plain_kind(kind.value_type)
     if isinstance(kind, pa.BaseExtensionType):
         return plain_kind(kind.storage_type)
@@ -125,12 +138,13 @@ def offsets_of(column: pa.Array) -> NDArray[np.int32]:
     return found[column.offset : column.offset + len(column) + 1]
 
 
-def _plain(column: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        return _plain(column.dictionary_decode())
-    if isinstance(column.type, pa.BaseExtensionType):
-        return _plain(column.storage)
-    return column
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
 
 
 def _split(joined: bytes, count: int) -> pa.Array:
@@ -156,13 +170,44 @@ def _with_decimal(texts: pa.Array, decimal: str) -> pa.Array:
     return texts if decimal == _POINT else pc.replace_substring(texts, _POINT, decimal)
 
 
+def _times(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return _timestamps(column)
+    if pa.types.is_date(kind):
+        return _dated(column, "D")
+    return _durations(column) if pa.types.is_duration(kind) else column.cast(pa.string())
+
+
 def _timestamps(column: pa.Array) -> pa.Array:
     """Arrow keeps an instant with a zone in UTC; no table of zones is needed to say it so."""
     naive = column.view(pa.timestamp(column.type.unit))
-    texts = pc.replace_substring(naive.cast(pa.string()), " ", "T", max_replacements=1)
+    texts = pc.replace_substring(_dated(naive, column.type.unit), " ", "T", max_replacements=1)
     if column.type.tz is None:
         return texts
     return pc.binary_join_element_wise(texts, text("Z"), text(""))
+
+
+def _dated(column: pa.Array, unit: _Unit) -> pa.Array:
+    """Arrow writes dates to the year 32767, and "<value out of range…" instead of later ones."""
+    texts = column.cast(pa.string())
+    if b"<" not in characters(texts):
+        return texts
+    kind = "ms" if pa.types.is_date64(column.type) else unit
+
+    def late(_: pa.Array) -> pa.Array:
+        counts = pc.filter(column, is_late).view(f"int{column.type.bit_width}")
+        dates = values_of(counts).astype(f"datetime64[{kind}]")
+        return pa.array(np.datetime_as_string(dates, unit=unit).tolist(), pa.string())
+
+    is_late = pc.fill_null(pc.starts_with(texts, "<"), False)
+    return with_changed(texts, np.flatnonzero(values_of(is_late)), late)
+
+
+def _durations(column: pa.Array) -> pa.Array:
+    """Not by way of Python, whose own end at a milliard of days."""
+    spans = column.to_numpy(zero_copy_only=False)
+    return pa.array([None if np.isnat(span) else time_text(span) for span in spans], pa.string())
 
 
 def _each(column: pa.Array, written: Callable[[Any], str]) -> pa.Array:
@@ -174,5 +219,5 @@ def _json(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     if isinstance(value, dt.timedelta):
-        return value.total_seconds()
+        return time_text(value)
     return str(value)

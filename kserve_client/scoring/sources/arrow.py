@@ -12,7 +12,6 @@ from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.sources.formats import ARROW_FILE_MAGIC
 from kserve_client.scoring.sources.header import check_names
 from kserve_client.scoring.sources.location import RawFile
-from kserve_client.scoring.sources.misfits import Misfits
 from kserve_client.scoring.sources.parquet import FAULTS, damaged
 from kserve_client.scoring.sources.source import Compression, Found, Limits, Partition
 from kserve_client.scoring.sources.stream import ByteStream, check_growth
@@ -41,11 +40,11 @@ class ArrowSource:
         self._is_file = not compression and stream.peek(len(ARROW_FILE_MAGIC)) == ARROW_FILE_MAGIC
         try:
             self._reader = self._opened()
-            self.columns = tuple(self._reader.schema.names)
+            self.schema = self._reader.schema.remove_metadata()
+            self.columns = tuple(self.schema.names)
         except FAULTS as error:
             raise damaged(error, "Arrow") from None
         self.found = Found("arrow", compression)
-        self.misfits = Misfits()
         check_names(self.columns, limits)
 
     def read(self) -> Iterator[Rows]:

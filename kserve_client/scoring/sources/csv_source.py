@@ -15,7 +15,7 @@ from kserve_client.scoring.sources.csv_blocks import Block, CsvBlocks
 from kserve_client.scoring.sources.csv_rows import CsvRow, csv_rows
 from kserve_client.scoring.sources.dialect import CsvHeader
 from kserve_client.scoring.sources.header import check_header, nameable
-from kserve_client.scoring.sources.misfits import Misfits, nul_problem, ragged_problem
+from kserve_client.scoring.sources.misfits import nul_problem, ragged_problem
 from kserve_client.scoring.sources.source import Found, Limits
 from kserve_client.scoring.sources.stream import ByteStream
 from kserve_client.scoring.sources.text import lines_in
@@ -37,12 +37,11 @@ class CsvSource:
         check_header(header.columns, limits)
         self.columns = header.columns
         self.found = found
-        self.misfits = Misfits()
         self._blocks = blocks
         self._limits = limits
         self._start = start
         self._dialect = header.dialect
-        self._schema = pa.schema([(column, pa.string()) for column in self.columns])
+        self.schema = pa.schema([(column, pa.string()) for column in self.columns])
         # Arrow takes columns by name, and a file may have several without one.
         self._names = [str(number) for number in range(len(self.columns))]
         self._types = {name: pa.string() for name in self._names}
@@ -120,7 +119,7 @@ class CsvSource:
         columns = [_as_one(column) for column in table.columns]
         if len(data) > self._limits.cell_characters and self._has_long_cell(columns):
             return None
-        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _has_long_cell(self, columns: Iterable[pa.Array]) -> bool:
         lengths = (pc.max(pc.binary_length(column)).as_py() or 0 for column in columns)
@@ -138,12 +137,11 @@ class CsvSource:
             problem = self._problem(row.line, cells)
             if problem:
                 problems[len(rows)] = problem
-                self.misfits.add(row.line)
                 cells = (cells + [""] * (width - len(cells)))[:width]
             rows.append(cells)
         columns = zip(*rows, strict=True) if rows else [()] * width
         arrays = [pa.array(column, pa.string()) for column in columns]
-        return Rows(start, pa.RecordBatch.from_arrays(arrays, schema=self._schema), problems)
+        return Rows(start, pa.RecordBatch.from_arrays(arrays, schema=self.schema), problems)
 
     def _problem(self, line: int, cells: list[str]) -> str:
         if len(cells) != len(self.columns):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
+from kserve_client.decimals import Decimal, decimal_sign
 from kserve_client.errors import InputError
 from kserve_client.scoring.sources.csv_rows import (
     CsvRow,
@@ -22,8 +23,6 @@ from kserve_client.scoring.sources.text import lines_in
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE_BYTES = 1 << 16
 _SAMPLE_ROWS = 50
-_COMMA_NUMBER = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
-_POINT_NUMBER = re.compile(r"\s*[+-]?\d+\.\d+([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class CsvHeader:
 
     columns: tuple[str, ...]
     dialect: Dialect
-    decimal: Literal[".", ","]
+    decimal: Decimal
     newline: Literal["\n", "\r\n"]
     bytes: int
     lines: int
@@ -67,9 +66,9 @@ def read_header(stream: ByteStream, options: ReadOptions) -> CsvHeader:
     """Read the header of a UTF-8 text, and find out how the text is written.
 
     The delimiter is the one by which the header has several cells and the most of the first 50
-    rows have as many; of several such, the one that makes the most columns. A comma is the decimal
-    sign where a semicolon is the delimiter and numbers are written so. Nothing after the header is
-    taken from the stream. Raises InputError when there is no header to be read.
+    rows have as many; of several such, the one that makes the most columns. The decimal
+    sign is that of the numbers in these rows; where commas part the cells, it is a point. Nothing
+    after the header is taken from the stream. Raises InputError when there is no header to be read.
     """
     blank, line, best = _best_reading(stream, options)
     header = stream.read(blank + best.header_end)
@@ -149,10 +148,5 @@ def _blank_bytes(sample: bytes) -> int:
     return length
 
 
-def _decimal(reading: _Reading) -> Literal[".", ","]:
-    if reading.dialect.delimiter != ";":
-        return "."
-    cells = [cell for cells in reading.rows[1:] for cell in cells]
-    with_point = any(_POINT_NUMBER.fullmatch(cell) for cell in cells)
-    with_comma = any(_COMMA_NUMBER.fullmatch(cell) for cell in cells)
-    return "," if with_comma and not with_point else "."
+def _decimal(reading: _Reading) -> Decimal:
+    return decimal_sign(zip_longest(*reading.rows[1:], fillvalue=""), reading.dialect.delimiter)

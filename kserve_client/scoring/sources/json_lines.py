@@ -17,7 +17,7 @@ from kserve_client.errors import InputError
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.sources.csv_rows import too_long_row
 from kserve_client.scoring.sources.header import check_names
-from kserve_client.scoring.sources.misfits import Misfits, nul_problem
+from kserve_client.scoring.sources.misfits import nul_problem
 from kserve_client.scoring.sources.source import MEGABYTE, Found, Limits
 from kserve_client.scoring.sources.stream import ByteStream
 from kserve_client.scoring.sources.text import not_in_encoding
@@ -74,12 +74,11 @@ class JsonLinesSource:
     ) -> None:
         self.columns = columns
         self.found = found
-        self.misfits = Misfits()
         self._blocks = blocks
         self._limits = limits
         self._start = start
         self._known = frozenset(columns)
-        self._schema = pa.schema([(column, pa.string()) for column in columns])
+        self.schema = pa.schema([(column, pa.string()) for column in columns])
         self._plain_line = re.compile(_plain_line(columns), re.MULTILINE)
         self._skips = self._skipped = 0
 
@@ -125,7 +124,7 @@ class JsonLinesSource:
         longest = max(pc.max(pc.binary_length(one)).as_py() for one in arrays)
         if longest > self._limits.cell_characters:
             return None
-        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def _read_rows(self, block: LineBlock, start: int) -> Rows:
         rows: list[dict[str, str]] = []
@@ -134,13 +133,12 @@ class JsonLinesSource:
             cells, problem = self._row(line, text)
             if problem:
                 problems[len(rows)] = problem
-                self.misfits.add(line)
             rows.append(cells)
         arrays = [
             pa.array([cells.get(column, "") for cells in rows], pa.string())
             for column in self.columns
         ]
-        return Rows(start, pa.RecordBatch.from_arrays(arrays, schema=self._schema), problems)
+        return Rows(start, pa.RecordBatch.from_arrays(arrays, schema=self.schema), problems)
 
     def _row(self, line: int, text: str) -> tuple[dict[str, str], str]:
         """The cells of a line by column, and what is wrong with it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,22 +12,16 @@ from typing import IO, Any, NoReturn
 from urllib.parse import urlsplit
 
 from kserve_client.errors import InputError, KServeClientError
+from kserve_client.scoring.file_systems import StorageInputError, is_away, open_file_system
 from kserve_client.scoring.sources.source import Location, ReadOptions
 from kserve_client.scoring.sources.stream import ByteStream
 
+_GONE, _FORBIDDEN = (404, 410), (401, 403)  # the statuses of a web server
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*)://")
 
 
-class NotReadError(InputError):
-    """A URL could not be read, for a reason that may pass: nobody said that it is not there.
-
-    `kind` is the name of the error's class, `errno` its number where it had one; the words of
-    a storage may hold keys.
-    """
-
-    def __init__(self, message: str, kind: str = "", errno: int | None = None) -> None:
-        super().__init__(message)
-        self.kind, self.errno = kind, errno
+class NotReadError(StorageInputError):
+    """A URL could not be read, for a reason that may pass: nobody said that it is not there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +58,8 @@ class RawFile:
 def opened_file(location: Location, options: ReadOptions) -> Iterator[RawFile]:
     """Open a location for its bytes; a stream that seeks is read from its start and stays open.
 
-    Raises InputError for a URL that is not allowed or can't be read, OSError for a path.
+    Raises InputError for a URL that is not allowed or can't be read, and for what is no location;
+    OSError for a path.
     """
     if is_url(location):
         with _opened_url(str(location), options) as raw:
@@ -73,6 +69,7 @@ def opened_file(location: Location, options: ReadOptions) -> Iterator[RawFile]:
         with path.open("rb") as file:
             yield RawFile(file, path.name, path.stat().st_size if file.seekable() else None)
     else:
+        _check_stream(location)
         yield _stream(location)
 
 
@@ -88,6 +85,7 @@ def is_rewindable(location: Location) -> bool:
     if isinstance(location, Path | str):
         path = Path(location)
         return path.is_file() or not path.exists()
+    _check_stream(location)
     return location.seekable()
 
 
@@ -109,16 +107,13 @@ def file_system(url: str, options: ReadOptions) -> tuple[Any, str]:
     """
     scheme = _allowed_scheme(url, options)
     try:
-        from fsspec.core import url_to_fs
-
-        system, path = url_to_fs(url, **options.storage_options)
+        return open_file_system(url, options.storage_options)
     except ImportError:
         raise InputError(
-            f"reading {scheme}:// needs fsspec and its part for {scheme}; install kserve-client[s3]"
+            f"reading {scheme}:// needs fsspec and its part for {scheme}; for s3: pip install s3fs"
         ) from None
     except Exception as error:  # noqa: BLE001 - each file system raises its own
         _refuse(url, error)
-    return system, path
 
 
 @contextlib.contextmanager
@@ -174,6 +169,15 @@ def _opened_url(url: str, options: ReadOptions) -> Iterator[RawFile]:
         yield RawFile(_UrlFile(file, url), name, size if isinstance(size, int) else None)
 
 
+def _check_stream(given: object) -> None:
+    if hasattr(given, "seekable") and not isinstance(given, io.TextIOBase):
+        return
+    advice = "; save the DataFrame first, with to_parquet" if hasattr(given, "iloc") else ""
+    raise InputError(
+        f"a table is a path, a binary stream or a URL, not a {type(given).__name__}{advice}"
+    )
+
+
 def _stream(stream: IO[bytes]) -> RawFile:
     size = None
     if stream.seekable():
@@ -202,13 +206,22 @@ def _allowed_scheme(url: str, options: ReadOptions) -> str:
 
 
 def _refuse(url: str, error: Exception) -> NoReturn:
-    if isinstance(error, FileNotFoundError):
+    error = _said(error)
+    status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError) or status in _GONE:
         raise InputError(f"{label(url)}: there is no such file") from None
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or status in _FORBIDDEN:
         raise InputError(f"{label(url)}: reading it is not permitted") from None
     if isinstance(error, IsADirectoryError):
         raise InputError(f"{label(url)}: is a folder, not a file") from None
-    kind = type(error).__name__
-    raise NotReadError(
-        f"{label(url)} can't be read: {kind}", kind, getattr(error, "errno", None)
-    ) from None
+    told = f"{label(url)} can't be read"
+    raise NotReadError.of(f"{told}, status {status}" if status else told, error) from None
+
+
+def _said(error: Exception) -> Exception:
+    """What went wrong: fsspec 2026.9 takes all that aiohttp raises for a file that is not there."""
+    cause = error.__cause__
+    if not isinstance(error, FileNotFoundError) or not isinstance(cause, Exception):
+        return error
+    is_of_http = type(cause).__module__.startswith("aiohttp.")
+    return cause if is_of_http or is_away(cause) else error

@@ -1,27 +1,11 @@
-"""Rows that don't fit under the header: how many, where, and what is said of them."""
+"""Rows that don't fit under the header: what is said of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-LINES_KEPT = 20
 _SURPLUS_CELLS_SHOWN = 5
 _SURPLUS_CHARACTERS_SHOWN = 40
-
-
-@dataclass(slots=True)
-class Misfits:
-    """A tally of the rows with a problem that were read so far; lines count from 1."""
-
-    count: int = 0
-    lines: list[int] = field(default_factory=list)
-
-    def add(self, line: int) -> None:
-        """Count one that begins on a line."""
-        self.count += 1
-        if len(self.lines) < LINES_KEPT:
-            self.lines.append(line)
 
 
 def ragged_problem(line: int, cells: Sequence[str], width: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Protocol
 
 from kserve_client.errors import InputError
 from kserve_client.scoring.rows import Rows
@@ -15,7 +14,6 @@ from kserve_client.scoring.sources.dialect import read_header
 from kserve_client.scoring.sources.formats import ARROW_FILE_MAGIC, PARQUET_MAGIC, format_of
 from kserve_client.scoring.sources.json_lines import JsonLinesSource, columns_of, line_blocks
 from kserve_client.scoring.sources.location import RawFile, opened_file
-from kserve_client.scoring.sources.misfits import Misfits
 from kserve_client.scoring.sources.parquet import ParquetSource
 from kserve_client.scoring.sources.source import (
     MEGABYTE,
@@ -33,16 +31,10 @@ _ALL = ReadOptions()
 AnySource = CsvSource | JsonLinesSource | ParquetSource | ArrowSource
 
 
-class CheckedSource(Source, Protocol):
-    """A source that tallies, as it is read, the rows that don't fit."""
-
-    misfits: Misfits
-
-
 @contextlib.contextmanager
 def opened(
     location: Location, options: ReadOptions = _ALL, *, partition: Partition | None = None
-) -> Iterator[CheckedSource]:
+) -> Iterator[Source]:
     """Open a table to read all of its rows, or those of a part that `partitions` told of.
 
     A path, a binary stream (from its start if it seeks; it stays open), or a URL of one of
@@ -85,8 +77,8 @@ class _Limited:
         self._source = source
         self._rows = rows
         self.columns = source.columns
+        self.schema = source.schema
         self.found = source.found
-        self.misfits = source.misfits
 
     def read(self) -> Iterator[Rows]:
         for rows in self._source.read():

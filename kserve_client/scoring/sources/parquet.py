@@ -12,7 +12,6 @@ from kserve_client.errors import InputError
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.sources.header import check_names
 from kserve_client.scoring.sources.location import RawFile
-from kserve_client.scoring.sources.misfits import Misfits
 from kserve_client.scoring.sources.source import MEGABYTE, Found, Limits, Partition
 from kserve_client.scoring.sources.stream import check_growth
 
@@ -31,17 +30,16 @@ class ParquetSource:
     """
 
     def __init__(self, raw: RawFile, limits: Limits, partition: Partition | None = None) -> None:
-        self._schema = _opened(raw).schema_arrow.remove_metadata()
+        self.schema = _opened(raw).schema_arrow.remove_metadata()
         # Texts come as a dictionary and its indices, as small as in the file, and grow here.
-        texts = [field.name for field in self._schema if _is_text(field.type)]
+        texts = [field.name for field in self.schema if _is_text(field.type)]
         self._file = _opened(raw, texts)
         self._limits = limits
         self._packed_bytes = raw.size_bytes or 0
         self._text_bytes = 0
         metadata = self._file.metadata
-        self.columns = tuple(self._schema.names)
+        self.columns = tuple(self.schema.names)
         self.found = Found("parquet")
-        self.misfits = Misfits()
         self.row_count = int(metadata.num_rows)
         self._part = partition or Partition(0, self.row_count, 0, metadata.num_row_groups)
         check_names(self.columns, limits)
@@ -91,10 +89,10 @@ class ParquetSource:
             columns = [
                 column if column.type == field.type else column.cast(field.type)
                 for column, field in zip(
-                    batch.slice(offset, step).columns, self._schema, strict=True
+                    batch.slice(offset, step).columns, self.schema, strict=True
                 )
             ]
-            cells = pa.RecordBatch.from_arrays(columns, schema=self._schema)
+            cells = pa.RecordBatch.from_arrays(columns, schema=self.schema)
             # Parquet promises UTF-8, and nobody has looked.
             cells.validate(full=True)
             yield cells

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, Protocol
 
+import pyarrow as pa
+
 from kserve_client.scoring.rows import Rows
 
 Format = Literal["csv", "json-lines", "parquet", "arrow"]
@@ -80,9 +82,10 @@ class Partition:
 
 
 class Source(Protocol):
-    """An open table. Its columns are known, its rows are still to come, once."""
+    """An open table. Its columns and their types are known, its rows are still to come, once."""
 
     columns: tuple[str, ...]
+    schema: pa.Schema
     found: Found
 
     def read(self) -> Iterator[Rows]:

@@ -1,4 +1,4 @@
-"""What a table holds, found out by reading it through once, or only its start."""
+"""What a table holds, found out without a look at all of its cells."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kserve_client.scoring.sources.arrow import ArrowSource
 from kserve_client.scoring.sources.dialect import DELIMITERS
 from kserve_client.scoring.sources.header import nameable
 from kserve_client.scoring.sources.location import opened_file
-from kserve_client.scoring.sources.opening import CheckedSource, opened, source_of
+from kserve_client.scoring.sources.opening import opened, source_of
 from kserve_client.scoring.sources.parquet import ParquetSource
-from kserve_client.scoring.sources.source import Found, Location, ReadOptions
+from kserve_client.scoring.sources.source import Found, Location, ReadOptions, Source
 
 FIRST_ROWS = 20
 _ALL = ReadOptions()
@@ -42,41 +42,18 @@ class Preview:
         return DELIMITERS.get(self.found.delimiter, self.found.delimiter)
 
 
-@dataclass(frozen=True, slots=True)
-class Survey(Preview):
-    """What a whole table holds: also how many rows, and of those how many have a problem.
-
-    `ragged_lines` are the first 20 lines (from 1) on which such a row begins.
-    """
-
-    row_count: int
-    ragged_rows: int = 0
-    ragged_lines: tuple[int, ...] = ()
-
-
 def preview(
     location: Location, options: ReadOptions = _ALL, first_rows: int = FIRST_ROWS
 ) -> Preview:
     """Read the start of a table, a few megabytes at most. Raises what `opened` raises."""
     with opened(location, options) as source:
-        kept, _ = _first_rows(source, first_rows, reads_on=False)
-        return Preview(source.columns, source.found, kept)
-
-
-def survey(location: Location, options: ReadOptions = _ALL, first_rows: int = FIRST_ROWS) -> Survey:
-    """Read a table through once, in little memory. Raises what `opened` raises."""
-    with opened(location, options) as source:
-        kept, count = _first_rows(source, first_rows, reads_on=True)
-        misfits = source.misfits
-        return Survey(
-            source.columns, source.found, kept, count, misfits.count, tuple(misfits.lines)
-        )
+        return Preview(source.columns, source.found, _first_rows(source, first_rows))
 
 
 def count_rows(location: Location, options: ReadOptions = _ALL) -> int:
     """How many rows a table has, by its line ends or its footer where they tell.
 
-    Fits what `survey` counts, without a look at the cells. Raises what `opened` raises.
+    As many as are read, without a look at the cells. Raises what `opened` raises.
     """
     with opened_file(location, options) as raw:
         source = source_of(raw, options)
@@ -92,17 +69,14 @@ def count_rows(location: Location, options: ReadOptions = _ALL) -> int:
     return count
 
 
-def _first_rows(source: CheckedSource, wanted: int, *, reads_on: bool) -> tuple[_Texts, int]:
-    """The first rows that fit, as text, and how many rows were read."""
+def _first_rows(source: Source, wanted: int) -> _Texts:
+    """The first rows that fit, as text."""
     kept: list[tuple[str, ...]] = []
-    count = 0
     for rows in source.read():
-        if len(kept) < wanted:
-            kept += _fitting(rows, wanted - len(kept))
-        count += len(rows)
-        if not reads_on and len(kept) >= wanted:
+        kept += _fitting(rows, wanted - len(kept))
+        if len(kept) >= wanted:
             break
-    return tuple(kept), count
+    return tuple(kept)
 
 
 def _fitting(rows: Rows, wanted: int) -> list[tuple[str, ...]]:

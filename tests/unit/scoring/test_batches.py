@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -18,7 +18,7 @@ from kserve_client import (
     Model,
     Signature,
 )
-from kserve_client.scoring import BatchScorer, ScoreOptions, run, score_batch
+from kserve_client.scoring import BatchScorer, ScoreOptions, score_batch
 from tests.unit.scripted_model import (
     SIGNATURE,
     URL,
@@ -33,21 +33,24 @@ OPTIONS = ScoreOptions(chunk_rows=2, concurrency=2, patience_s=0.3)
 BATCH = pa.RecordBatch.from_pydict({"id": [7, 8, 9], "x": [0.0, 666.0, 2.0]})
 
 
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
+class PolarsFrame:
+    """What a DataFrame of Polars has for others: its columns by the protocol of Arrow's."""
 
+    columns: ClassVar = ["id", "x"]
 
-@pytest.fixture
-def model(mock: responses.RequestsMock) -> ScriptedModel:
-    return serve(mock, ScriptedModel())
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return pa.Table.from_batches([BATCH]).__arrow_c_stream__(requested_schema)
 
 
 @pytest.mark.parametrize(
     "batch",
-    [BATCH, pa.Table.from_batches([BATCH[:1], BATCH[1:]]), BATCH.to_pandas()],
-    ids=["record batch", "table", "data frame"],
+    [
+        BATCH,
+        pa.Table.from_batches([BATCH[:1], BATCH[1:]]),
+        BATCH.to_pandas(),
+        PolarsFrame(),
+    ],
+    ids=["record batch", "table", "data frame", "Polars"],
 )
 def test_rows_come_back_with_what_became_of_them(
     model: ScriptedModel, batch: pa.RecordBatch | pa.Table | pd.DataFrame
@@ -62,6 +65,14 @@ def test_rows_come_back_with_what_became_of_them(
         "state": ["ok", "failed", "ok"],
         "error": ["", "400: 666 is refused", ""],
     }
+
+
+def test_what_is_no_batch_is_told() -> None:
+    """Before anything is asked."""
+    with pytest.raises(
+        InputError, match="a batch is a DataFrame or a table of Arrow's, not a list"
+    ):
+        score_batch(open_model(), [{"x": 1.0}])
 
 
 def test_it_works_in_another_process(model: ScriptedModel) -> None:
@@ -119,11 +130,8 @@ def test_columns_need_a_row_with_results(model: ScriptedModel) -> None:
         scorer.schema(BATCH.schema)
 
 
-def test_a_silent_model_is_no_error_of_rows(
-    mock: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_model_is_no_error_of_rows(mock: responses.RequestsMock) -> None:
     """The batch as a whole fails, so that its engine tries it again."""
-    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.005)
     with pytest.raises(ConnectError):
         score_batch(open_model(), BATCH, OPTIONS)
 

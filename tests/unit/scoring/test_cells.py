@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kserve_client.frames import encode
-from kserve_client.scoring.cells import cells_of, misread_decimals
+from kserve_client.scoring.cells import as_written, cells_of, misread_decimals
 from kserve_client.signature import Signature
 
 Decimal = Literal[".", ","]
@@ -74,11 +74,32 @@ def test_decimal_commas_become_points() -> None:
     np.testing.assert_array_equal(np.asarray(found), [1.5, -0.25, 3.0])
 
 
-def test_a_point_in_a_file_of_commas_is_told() -> None:
+def test_points_part_thousands_in_a_file_of_commas() -> None:
+    """In groups of three digits, after at most three that don't begin with a zero."""
+    column = pa.array(["1.999,76", "-1.234.567", " 12.000 ", "1,5", None])
+    found = cells_of(column, NUMBER.features[0], ",")
+    np.testing.assert_array_equal(np.asarray(found), [1999.76, -1234567, 12000, 1.5, np.nan])
+    assert misread_decimals(column, NUMBER.features[0], ",") == {}
+    whole = signature(kind="integer", datatype="INT64").features[0]
+    assert list(cells_of(pa.array(["1.200"]), whole, ",")) == [1200]
+
+
+@pytest.mark.parametrize("cell", ["1.20", "0.500", "1234.567", "1.200e3", ".5", "1.\xa0"])
+def test_a_decimal_point_in_a_file_of_commas_is_told(cell: str) -> None:
     """And of a sensitive feature without the value."""
-    column = pa.array(["1,5", "1.000"])
+    column = pa.array(["1,5", cell, "k.A."])
     told = misread_decimals(column, NUMBER.features[0], ",")
-    assert told == {1: "a: '1.000' has a point, and this file writes decimals with a comma"}
+    assert told == {1: f"{cell!r} has a point, and this file writes decimals with a comma"}
     assert misread_decimals(column, NUMBER.features[0], ".") == {}
     secret = signature(kind="number", datatype="FP64", sensitive=True).features[0]
-    assert "1.000" not in misread_decimals(column, secret, ",")[1]
+    assert cell not in misread_decimals(column, secret, ",")[1]
+
+
+def test_a_problem_quotes_the_cell_of_the_file() -> None:
+    """`encode` gets points for commas; what it says names what stands in the file."""
+    assert as_written("'3.5' is not a whole number", "3,5", ",") == "'3,5' is not a whole number"
+    told = as_written("'1200.5' is not a whole number", "1.200,5", ",")
+    assert told == "'1.200,5' is not a whole number"
+    assert as_written("'k.A.' is not a number", "k.A.", ",") == "'k.A.' is not a number"
+    assert as_written("'3,5' is not a number", "3,5", ".") == "'3,5' is not a number"
+    assert as_written("is missing", None, ",") == "is missing"

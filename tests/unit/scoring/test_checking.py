@@ -30,7 +30,7 @@ SIGNATURE = Signature.model_validate(
     }
 )
 SEND = Offer("send", "send as they are")
-REFUSED = Offer("send", "send as they are: these rows come back failed")
+REFUSED = Offer("send", "keep these rows: they come back with their error")
 DROP = Offer("drop", "leave these rows out")
 FILL = Offer("fix", "fill in a value")
 
@@ -52,11 +52,23 @@ def found(signature: Signature, decimal: Any = ".", **columns: Any) -> Findings:
     return check(signature, mapping, batches(2, **columns), decimal)
 
 
+def test_a_row_in_several_troubles_counts_once() -> None:
+    """Rows that can't be sent and rows with a number out of range are counted, not their cells."""
+    columns = {
+        "x": ["abc", "1", "", "99", "1", "-1"],
+        "n": ["1.5", "1.5", "1", "", "1", "1"],
+        "island": ["Mars", "Dream", "Dream", "Dream", "Dream", "Dream"],
+    }
+    assert (found(SIGNATURE, **columns).refused, found(SIGNATURE, **columns).outside) == (3, 2)
+    mapping = Mapping.by_name(SIGNATURE, list(columns))
+    ragged = check(SIGNATURE, mapping, batches(2, {0: "has 4 cells", 4: "has 4 cells"}, **columns))
+    assert (ragged.refused, ragged.outside) == (4, 2)
+
+
 def test_a_clean_table() -> None:
     """There is nothing to say."""
     findings = found(SIGNATURE, x=["1", "2"], n=["1", "2"], island=["Dream", "Biscoe"])
     assert findings == Findings(2)
-    assert findings.is_clean
     assert findings.sentences == ()
 
 

@@ -316,9 +316,9 @@ def test_what_is_no_number_is_not_converted() -> None:
 
 def test_decimal_commas_are_converted() -> None:
     """In the manner of the file; a point beside them is no number."""
-    found = cells("x", Origin(column="a", factor=2), ",", a=["1,25", "1.000"])
+    found = cells("x", Origin(column="a", factor=2), ",", a=["1,25", "1.000", "1.25"])
     assert found is not None
-    assert found.to_pylist() == ["2,5", "1.000"]
+    assert found.to_pylist() == ["2,5", "2000", "1.25"]
 
 
 def test_integers_are_converted_exactly() -> None:

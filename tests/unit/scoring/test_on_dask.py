@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ import pytest
 import requests
 import responses
 
-from kserve_client import ConfigurationError, InputError
+from kserve_client import ConfigurationError, InputError, Model, Signature
 from kserve_client.scoring import (
     DaskCluster,
     Progress,
@@ -25,11 +27,11 @@ from kserve_client.scoring import (
     Summary,
     Wishes,
     WriteOptions,
+    blame,
     facts_of,
     on_dask,
     retry_failed,
     retry_on_dask,
-    run,
     run_job,
     score,
     score_on_dask,
@@ -39,6 +41,7 @@ from kserve_client.scoring import (
 from kserve_client.scoring.job import Job
 from tests import needs
 from tests.unit.scripted_model import (
+    SIGNATURE,
     Reply,
     ScriptedModel,
     answer,
@@ -51,12 +54,6 @@ from tests.unit.scripted_model import (
 ROWS = 600
 BAD = {3, 250, 251, 599}
 OPTIONS: dict[str, Any] = {"chunk_rows": 20, "concurrency": 2, "patience_s": 0.3}
-
-
-@pytest.fixture(autouse=True)
-def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 0.02)
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +79,6 @@ def _installed() -> set[str]:
     from importlib.util import find_spec
 
     return {"distributed"} if find_spec("distributed") else set()
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @dataclass(frozen=True)
@@ -174,6 +165,20 @@ def test_a_limit_is_kept(mock: responses.RequestsMock, desk: Desk) -> None:
     assert max(map(len, model.sent)) <= 20
 
 
+def test_numbers_out_of_range_are_told(mock: responses.RequestsMock, desk: Desk) -> None:
+    """What the workers found in their slices is added up."""
+    serve(mock, ScriptedModel())
+    feature = {"name": "x", "kind": "number", "max": 1}
+    signature = Signature.model_validate(SIGNATURE | {"features": [feature]})
+    model = Model(open_model().client, "naming", signature=signature)
+    chosen = options(limit=300)
+    with Job.create(desk.folder / "job", facts_of(model, desk.table, chosen)) as job:
+        summary = score_on_dask(job, model, desk.table, chosen, cluster=desk.cluster())
+    (told,) = summary.outside
+    # Row 252 of the hundred that hold a two is refused.
+    assert (told.rows, told.first_row, told.number) == (99, 3, 2.0)
+
+
 def test_a_stopped_job_goes_on_on_either_side(mock: responses.RequestsMock, desk: Desk) -> None:
     """Begun on the cluster, gone on with here, ended on the cluster: nothing twice, nothing lost."""
     is_away = True
@@ -228,6 +233,32 @@ def test_failed_rows_are_retried_by_the_workers(mock: responses.RequestsMock, de
             write_results(job, desk.folder / f"{name}.csv")
     here, there = ((desk.folder / f"{name}.csv").read_bytes() for name in ("here", "there"))
     assert here == there
+
+
+def test_results_that_are_slow_to_come(
+    mock: responses.RequestsMock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dask fetches those of one moment by one request: no waiter may end it for the others."""
+    from distributed import Client
+
+    fetch, fetched = Client._gather_remote, []
+
+    async def slow(self: Client, direct: bool, local_worker: bool) -> dict[str, Any]:
+        fetched.append(self)
+        await asyncio.sleep(5 * on_dask.LOOK_S)
+        found: dict[str, Any] = await fetch(self, direct, local_worker)
+        return found
+
+    serve(mock, ScriptedModel())
+    with desk.begun(desk.table) as job:
+        run_job(job, open_model(), desk.table, options())
+        monkeypatch.setattr(on_dask, "LOOK_S", 0.05)
+        monkeypatch.setattr(Client, "_gather_remote", slow)
+        many = options(concurrency=8, chunk_rows=1)
+        summary = retry_on_dask(job, open_model(), many, cluster=desk.cluster())
+        assert summary.stopped == ""
+        assert (job.counts.ok, job.counts.failed) == (ROWS - 4, 4)
+    assert fetched
 
 
 def test_a_person_may_cancel(mock: responses.RequestsMock, desk: Desk) -> None:
@@ -377,6 +408,15 @@ def test_nobody_at_the_address(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> N
         desk.score(job, desk.table, cluster=DaskCluster("tcp://127.0.0.1:9"))
 
 
+def test_something_silent_at_the_address(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the connection and never says a word."""
+    monkeypatch.setattr(on_dask, "CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent, desk.begun(desk.table) as job:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ConfigurationError, match="no Dask scheduler answers at tcp://127"):
+            desk.score(job, desk.table, cluster=DaskCluster(address))
+
+
 def test_a_cluster_without_workers(mock: responses.RequestsMock, desk: Desk) -> None:
     """Is waited for as long as for a model, then the job stops and can go on."""
     from distributed import LocalCluster
@@ -392,6 +432,50 @@ def test_a_cluster_without_workers(mock: responses.RequestsMock, desk: Desk) -> 
     assert summary.rows == 0
 
 
+def never() -> Any:
+    """The answer of a scheduler that is frozen."""
+    return asyncio.Event().wait()
+
+
+def test_a_scheduler_that_does_not_answer(
+    mock: responses.RequestsMock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is waited for somewhat longer than one without workers, in a run and in a retry."""
+    from distributed import Client, LocalCluster
+
+    serve(mock, ScriptedModel())
+    monkeypatch.setattr(on_dask, "CONNECT_S", 2.0)
+    monkeypatch.setattr(Client, "nthreads", lambda _: never())
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        empty.get_client() as client,
+        desk.begun(desk.table) as job,
+    ):
+        there = DaskCluster(client)
+        summary = desk.score(job, desk.table, cluster=there)
+        assert summary.stopped == "the Dask scheduler does not answer, for 2.3 s"
+        assert job.manifest.state == "stopped"
+        run_job(job, open_model(), desk.table, options())
+        summary = retry_on_dask(job, open_model(), options(), cluster=there)
+        assert summary.stopped == "the Dask scheduler does not answer, for 2.3 s"
+        assert job.counts.failed == 4
+
+
+def test_a_person_may_cancel_though_the_scheduler_does_not_answer(
+    mock: responses.RequestsMock, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing waits for its words."""
+    from distributed import Client
+
+    serve(mock, ScriptedModel())
+    wishes = Wishes()
+    monkeypatch.setattr(Client, "nthreads", lambda _: never())
+    with desk.begun(desk.table, patience_s=600) as job:
+        threading.Timer(0.5, wishes.cancel.set).start()
+        summary = desk.score(job, desk.table, patience_s=600, wishes=wishes)
+    assert (summary.stopped, summary.cancelled) == ("cancelled", True)
+
+
 def test_a_retry_on_a_cluster_without_workers(
     mock: responses.RequestsMock, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,8 +484,8 @@ def test_a_retry_on_a_cluster_without_workers(
 
     serve(mock, ScriptedModel())
     # A second patience would begin with another try.
-    monkeypatch.setattr(run, "FIRST_PAUSE_S", 600.0)
-    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 600.0)
+    monkeypatch.setattr(blame, "FIRST_PAUSE_S", 600.0)
+    monkeypatch.setattr(blame, "LONGEST_PAUSE_S", 600.0)
     wishes = Wishes()
     wishes_end = threading.Timer(0.5, wishes.cancel.set)
     with (
@@ -509,7 +593,7 @@ def test_without_dask(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
         desk.begun(desk.table) as job,
-        pytest.raises(ConfigurationError, match=r"install kserve-client\[dask\]"),
+        pytest.raises(ConfigurationError, match="pip install dask distributed"),
     ):
         desk.score(job, desk.table)
 

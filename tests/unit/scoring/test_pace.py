@@ -45,7 +45,6 @@ def test_given_numbers_are_obeyed_whatever_happens() -> None:
         pace.refused_as_too_large(50_000, at + 0.6)
         pace.timed_out(50_000, at + 0.7)
         assert (pace.chunk_rows, pace.concurrency) == (50_000, 100)
-    assert pace.figures().overloads == 598
 
 
 def test_a_given_concurrency_leaves_the_chunks_free() -> None:
@@ -334,45 +333,6 @@ def test_a_server_that_became_slow_keeps_its_load() -> None:
     """Each request takes three times as long, and none queues: fewer would cost, so all stay."""
     run = drive(SimulatedServer(lambda rows, now: 0.2 if now < 30 else 0.6), Pace(), 150)
     assert run.rate(60, 150) >= 0.9 * 64 * TEN_THOUSAND / 0.6
-
-
-# What a person sees
-
-
-def test_the_history_says_why() -> None:
-    """Each change has its time, its numbers and a reason in words."""
-    pace = Pace()
-    pace.refused_as_too_large(100, 2.5)
-    first, second = pace.history()
-    assert (first.at_s, first.chunk_rows, first.concurrency, first.why) == (0.0, 100, 4, "a start")
-    assert (second.at_s, second.chunk_rows) == (2.5, 50)
-    assert second.why == "100 rows were refused as too large"
-    assert pace.figures().why == second.why
-
-
-def test_the_history_of_a_long_run_stays_short() -> None:
-    """Memory does not grow with the run."""
-    pace = Pace()
-    for step in range(5000):
-        pace.overloaded(float(10 * step))
-        answer(pace, rows=100, seconds=0.1, at_s=10.0 * step + 5)
-    assert len(pace.history()) <= 200
-
-
-def test_nothing_is_known_before_the_first_answers() -> None:
-    """Figures that nobody measured are None, not 0."""
-    figures = Pace().figures()
-    assert (figures.rows_per_s, figures.latency_s, figures.row_bytes) == (None, None, None)
-
-
-def test_the_figures_are_what_was_measured() -> None:
-    """Four workers, 50 ms a chunk of 100 rows: 8000 rows a second, 50 ms, 40 bytes a row."""
-    pace = Pace(100, 4)
-    drive(workers(4, 0.05, 0.0, spread=0.0), pace, 10)
-    figures = pace.figures()
-    assert figures.rows_per_s == pytest.approx(8000)
-    assert figures.latency_s == pytest.approx(0.05)
-    assert figures.row_bytes == pytest.approx(40)
 
 
 def test_changes_and_numbers_stay_within_bounds() -> None:

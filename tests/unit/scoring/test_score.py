@@ -5,10 +5,11 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import requests
 import responses
@@ -23,7 +24,16 @@ from kserve_client import (
     Model,
     Signature,
 )
-from kserve_client.scoring import Progress, ReadOptions, ScoreOptions, Summary, Wishes, run, scored
+from kserve_client.predictions import Predictions
+from kserve_client.scoring import (
+    Progress,
+    ReadOptions,
+    ScoreOptions,
+    Summary,
+    Wishes,
+    WriteOptions,
+    scored,
+)
 from kserve_client.scoring import score as score_table
 from tests.unit.scripted_model import (
     REFUSED,
@@ -40,23 +50,6 @@ from tests.unit.scripted_model import (
 
 Score = Callable[..., tuple[Summary, list[list[str]]]]
 QUICK = 0.3
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
-
-@pytest.fixture
-def model(mock: responses.RequestsMock) -> ScriptedModel:
-    return serve(mock, ScriptedModel())
-
-
-@pytest.fixture(autouse=True)
-def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 0.02)
 
 
 def options(**given: Any) -> ScoreOptions:
@@ -77,6 +70,24 @@ def score(text: str | bytes, **given: Any) -> tuple[Summary, list[list[str]]]:
 # Results
 
 
+def test_an_answer_that_breaks_our_reader_costs_its_rows_alone(
+    model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was not thought of: the run goes on, and the rows say what it was."""
+    arrays = Predictions.arrays
+
+    def broken(found: Predictions) -> Any:
+        if found[0].label == "two":
+            raise ValueError("no such thing")
+        return arrays(found)
+
+    monkeypatch.setattr(Predictions, "arrays", broken)
+    summary, lines = score("x\n0\n2\n1\n", chunk_rows=1)
+    assert [line[1] for line in lines[1:]] == ["zero", "", "one"]
+    assert lines[2][-1] == "the answer can't be read: ValueError: no such thing"
+    assert summary.failed == 1
+
+
 def test_every_row_comes_out_with_its_prediction(model: ScriptedModel) -> None:
     """Rows come out in order, original columns first, then the results, then the error."""
     summary, lines = score("id,x\n7,0\n8,2\n9,1\n", chunk_rows=2)
@@ -88,6 +99,27 @@ def test_every_row_comes_out_with_its_prediction(model: ScriptedModel) -> None:
     ]
     assert (summary.rows, summary.ok, summary.failed) == (3, 3, 0)
     assert sorted(model.sent) == [[0.0, 2.0], [1.0]]
+
+
+def test_a_frame_is_scored_as_a_file_is(model: ScriptedModel) -> None:
+    """Its rows once and in their order, each with its own prediction, whatever its index."""
+    frame = pd.DataFrame({"id": ["a", "b", "c", "d"], "x": [0, 2, None, 1]}).iloc[[3, 1, 2, 0]]
+    out = io.BytesIO()
+    told: list[Progress] = []
+    options = ScoreOptions(writing=WriteOptions(format="csv"), chunk_rows=3)
+    summary = score_table(open_model(), frame, out, options, on_progress=told.append)
+    assert out.getvalue().decode().splitlines() == [
+        "id,x,prediction,state,error",
+        "d,1.0,one,ok,",
+        "b,2.0,two,ok,",
+        "c,,,failed,x: is missing",
+        "a,0.0,zero,ok,",
+    ]
+    assert (summary.rows, summary.ok, summary.failed) == (4, 3, 1)
+    assert told[-1].rows_total == 4
+    (chunk,) = scored(open_model(), frame)
+    assert chunk.results is not None
+    assert chunk.results.to_pydict() == {"prediction": ["one", "two", None, "zero"]}
 
 
 def test_no_column_is_overwritten(model: ScriptedModel) -> None:
@@ -149,12 +181,46 @@ def test_decimal_commas_are_read(model: ScriptedModel) -> None:
     assert model.sent == [[1.0, 2.0]]
 
 
-def test_a_point_among_decimal_commas_is_an_error(model: ScriptedModel) -> None:
-    """Nobody can say whether 1.000 is one or a thousand."""
+def test_thousands_among_decimal_commas_are_read(model: ScriptedModel) -> None:
+    """A point parts groups of three digits there; the cells stay as they are."""
+    _, lines = score("x;y\n1,0;2,5\n1.000;0,5\n1.999,76;0,5\n", delimiter=";")
+    assert [line[0] for line in lines[1:]] == ["1,0", "1.000", "1.999,76"]
+    assert model.sent == [[1.0, 1000.0, 1999.76]]
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("1.20", "'1.20' has a point, and this file writes decimals with a comma"),
+        ("1.99,76", "'1.99,76' is not a number"),
+        ("k.A.", "'k.A.' is not a number"),
+        ("12,5 kg", "'12,5 kg' is not a number"),
+    ],
+)
+def test_a_cell_among_decimal_commas_has_one_error(
+    model: ScriptedModel, cell: str, problem: str
+) -> None:
+    """It quotes what stands in the file, and speaks of the point only where that is all."""
     reading = ReadOptions(decimal=",")
-    _, lines = score("x;y\n1,0;2,5\n1.000;0,5\n", delimiter=";", reading=reading)
-    assert lines[2][-1] == "x: '1.000' has a point, and this file writes decimals with a comma"
+    _, lines = score(f"x;y\n1,0;2,5\n{cell};0,5\n", delimiter=";", reading=reading)
+    assert lines[2][-1] == f"x: {problem}"
     assert model.sent == [[1.0]]
+
+
+def test_points_that_may_part_thousands_are_never_scored_by_a_guess(model: ScriptedModel) -> None:
+    """Nothing is sent until somebody says what "1.200" is."""
+    text = "x;y\n60;a\n1.200;b\n"
+    with pytest.raises(InputError) as caught:
+        score(text, delimiter=";")
+    assert str(caught.value) == (
+        "x: a number such as '1.200' (first in row 2) may be 1.2 or 1200, and nothing in the column "
+        "shows which; say how the table writes decimals: --decimal . or --decimal , (in Python "
+        "ReadOptions(decimal=…))"
+    )
+    assert model.sent == []
+    score(text, delimiter=";", reading=ReadOptions(decimal="."))
+    score(text, delimiter=";", reading=ReadOptions(decimal=","))
+    assert model.sent == [[60.0, 1.2], [60.0, 1200.0]]
 
 
 def test_refused_chunk_is_halved_until_the_bad_rows_stand_alone(model: ScriptedModel) -> None:
@@ -253,6 +319,22 @@ def test_missing_column_is_an_error_before_anything_is_sent(
         score_table(open_model(), source, sink)
     assert model.sent == []
     assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_source_is_never_its_own_result(model: ScriptedModel, tmp_path: Path) -> None:
+    """A file is refused as the result of itself, whatever it is called."""
+    source = tmp_path / "in.csv"
+    source.write_text("x\n1\n")
+    local = frozenset({"file"})
+    for places in ({"sink": source}, {"sink": f"file://{source}"}, {"errors": str(source)}):
+        with pytest.raises(ConfigurationError, match="have to be different files"):
+            score_table(
+                open_model(),
+                source,
+                options=options(writing=WriteOptions(schemes=local)),
+                **{"sink": tmp_path / "out.csv"} | places,
+            )
+    assert (model.sent, source.read_text()) == ([], "x\n1\n")
 
 
 def test_broken_file_is_found_before_anything_is_sent(model: ScriptedModel) -> None:

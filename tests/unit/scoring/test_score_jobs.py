@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,9 @@ from kserve_client.scoring import (
     WriteOptions,
     facts_of,
     retry_failed,
-    run,
     run_job,
     score,
+    sendable_rows,
     write_results,
 )
 from kserve_client.scoring.job import Job
@@ -40,18 +39,6 @@ from tests.unit.scripted_model import (
 )
 
 TABLE = "id,x\n" + "".join(f"{at:03d},{at % 3}\n" for at in range(60))
-
-
-@pytest.fixture(autouse=True)
-def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 0.02)
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @pytest.fixture
@@ -199,6 +186,21 @@ def test_only_rows_that_failed_go_again(
     assert lines[10] == "009,4,4,ok,"
     assert lines[31] == "030,666,,failed,400: 666 is refused"
     assert (tmp_path / "errors.csv").read_text().splitlines()[1:] == lines[31:32]
+
+
+def test_rows_that_can_not_be_read_are_no_rows_to_try_again(
+    mock: responses.RequestsMock, table: Path, tmp_path: Path
+) -> None:
+    """Three failed: one the model refused, one holds a word, one has a cell too many."""
+    table.write_text(
+        TABLE.replace("030,0", "030,666").replace("041,2", "041,bad").replace("050,2", "050,2,9")
+    )
+    model = serve(mock, ScriptedModel())
+    with begun(tmp_path / "job", table, options()) as job:
+        assert run_job(job, open_model(), table, options()).failed == 3
+        model.sent.clear()
+        assert sendable_rows(job, open_model()) == 1
+        assert model.sent == []
 
 
 def test_another_input_or_model_is_refused(

@@ -15,7 +15,8 @@ import pytest
 import responses
 
 from kserve_client import ConfigurationError, InferenceClient, InputError, Model, Signature
-from kserve_client.scoring import ScoreOptions, facts_of, run, task
+from kserve_client.scoring import ScoreOptions, facts_of, task
+from kserve_client.scoring.doubts import DoubtError
 from kserve_client.scoring.job import Job
 from kserve_client.scoring.on_dask import _spec
 from kserve_client.scoring.sources import Partition, partitions
@@ -33,18 +34,6 @@ from tests.unit.scripted_model import (
 
 OPTIONS = ScoreOptions(chunk_rows=5, concurrency=2, patience_s=0.3)
 ROWS = 40
-
-
-@pytest.fixture(autouse=True)
-def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.005)
-    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 0.02)
-
-
-@pytest.fixture
-def mock() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @pytest.fixture
@@ -91,6 +80,28 @@ def test_a_slice_is_done_by_its_own_rows(
         assert job.record_part(pickle.loads(pickle.dumps(one)))
     job.flush()
     assert (job.counts.ok, job.counts.failed) == (3, 1)
+
+
+@pytest.mark.parametrize("first", ["900", "0.500"])
+def test_a_partition_in_doubt_is_not_guessed(
+    mock: responses.RequestsMock, tmp_path: Path, first: str
+) -> None:
+    """A worker asks as one machine does; what the start of the table shows holds in each part."""
+    model = serve(mock, ScriptedModel())
+    table = tmp_path / "in.tsv"
+    long = "a" * 60_000
+    table.write_text("id\tx\n" + f"{long}\t{first}\n" * 30 + "b\t1.200\n" * 20_000)
+    with Job.create(tmp_path / "job", facts_of(open_model(), table, OPTIONS)) as job:
+        sealed = spec(job, table).sealed()
+        last = partitions(table, OPTIONS.reading, 60_000)[-1]
+        piece = Slice(last, last.start, last.start + 10)
+        if first == "0.500":
+            task.do(sealed, piece, Known())
+            assert {row for rows in model.sent for row in rows} == {1.2}
+        else:
+            with pytest.raises(DoubtError, match=r"x: a number such as '1\.200'"):
+                task.do(sealed, piece, Known())
+            assert model.sent == []
 
 
 def test_one_client_per_process(mock: responses.RequestsMock, job: Job, table: Path) -> None:

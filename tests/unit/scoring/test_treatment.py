@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from kserve_client.errors import InputError
-from kserve_client.scoring.treatment import Treatment, mended, range_words, usual_value
+from kserve_client.scoring.treatment import Treatment, mended, usual_value
 from kserve_client.signature import Feature, Signature
 
 SIGNATURE = Signature.model_validate(
@@ -200,19 +200,6 @@ def test_json_and_back() -> None:
     again = Treatment.model_validate_json(treatment.model_dump_json())
     assert again == treatment
     assert again.apply(SIGNATURE.feature("x"), pa.array(["", "11"]))[1].keys() == {1}
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"min": 0, "max": 10, "unit": "cm"}, "0 to 10 cm"),
-        ({"min": -0.5}, "-0.5 and above"),
-        ({"max": 4.5e6}, "up to 4500000"),
-    ],
-)
-def test_ranges_in_words(settings: Any, words: str) -> None:
-    """One end may be open."""
-    assert range_words(Feature(name="a", **settings)) == words
 
 
 def test_the_usual_value() -> None:

@@ -84,6 +84,27 @@ def test_options_that_decide_the_result_are_held(name: str) -> None:
     assert f"the options of {name} have changed (decimal was not set, is ',')" in told
 
 
+@pytest.mark.parametrize(
+    ("given", "found", "told"),
+    [
+        (".", ".", ""),
+        (",", ".", "(decimal was '.', is ',')"),
+        # Another version of this software may find another sign.
+        (None, ",", "(decimal was '.', is ',')"),
+    ],
+)
+def test_the_sign_that_was_found_may_be_said(given: str | None, found: str, told: str) -> None:
+    """Rows were read by it; another one would mix two readings."""
+    before = changed("input", found={"decimal": "."})
+    now = changed("input", found={"decimal": found}).model_copy(
+        update={"options": Options(reading={"decimal": given})}
+    )
+    if told:
+        assert f"the options of reading have changed {told}" in refusal(now, before)
+    else:
+        check_unchanged(before, now, "jobs/1")
+
+
 def test_the_limit_is_held() -> None:
     """With another one the job would have another end."""
     assert "the limit of rows was None, is 5" in refusal(changed("options", limit=5))

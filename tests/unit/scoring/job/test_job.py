@@ -208,6 +208,17 @@ def test_failed_rows_are_given_with_their_numbers(tmp_path: Path) -> None:
     assert found[0].cells.column(0).to_pylist() == ["1", "2", "3"]
 
 
+def test_the_first_failure_is_that_of_the_lowest_row(tmp_path: Path) -> None:
+    """Rows that were skipped, or are ok, come before it or not."""
+    with Job.create(tmp_path / "job", FACTS) as job:
+        job.record(chunk(0, 3, skipped=[1]))
+        assert job.first_failure() is None
+        job.record(chunk(6, 9, failed=[7]))
+        job.record(chunk(3, 6, failed=[4, 5]))
+        job.flush()
+        assert job.first_failure() == (4, "no 4")
+
+
 def test_why_a_row_does_not_fit_is_kept(tmp_path: Path) -> None:
     """A ragged row, cut to the header, would be scored for what it is not when it is tried again."""
     ragged = Rows(0, rows(0, 3).cells, {1: "line 3 has 1 cell"})

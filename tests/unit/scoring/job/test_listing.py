@@ -12,8 +12,11 @@ from kserve_client.scoring.job import (
     delete_job,
     job_directory,
     jobs,
+    lock,
     new_job_id,
 )
+from kserve_client.scoring.job.lock import FileLock
+from kserve_client.scoring.job.store import LocalStore
 from tests.unit.scoring.job.chunks import FACTS, chunk, finished
 
 
@@ -107,6 +110,47 @@ def test_a_job_is_removed_whole(tmp_path: Path) -> None:
     with SavedJob.open(made(tmp_path, "bbbbbbbb")) as saved:
         saved.delete()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_begins_a_job_while_one_is_removed_has_it_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the moment after the lock was given back."""
+    directory = made(tmp_path, "aaaaaaaa")
+    release, begun = FileLock.release, list[Job]()
+
+    def release_and_begin(held: FileLock) -> None:
+        release(held)
+        monkeypatch.undo()
+        begun.append(Job.create(directory, FACTS))
+
+    monkeypatch.setattr(FileLock, "release", release_and_begin)
+    delete_job(directory)
+    with begun[0] as job:
+        job.record(chunk(0, 3))
+        with pytest.raises(ConfigurationError, match="in use"):
+            Job.open(directory)
+
+
+def test_a_lock_that_was_removed_while_somebody_waited_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waited for it takes the one that lies there by then."""
+    store = LocalStore(tmp_path)
+    first = FileLock(store)
+    take = lock._is_taken
+
+    def removed_meanwhile(descriptor: int, kind: int) -> bool:
+        monkeypatch.undo()
+        store.remove("lock")
+        first.release()
+        return take(descriptor, kind)
+
+    monkeypatch.setattr(lock, "_is_taken", removed_meanwhile)
+    second = FileLock(store)
+    with pytest.raises(ConfigurationError, match="in use"):
+        FileLock(store)
+    second.release()
 
 
 def test_files_that_are_not_of_the_job_stay(tmp_path: Path) -> None:

@@ -33,6 +33,26 @@ def test_form_of_the_source_stays() -> None:
     )
 
 
+@pytest.mark.parametrize("encoding", ["windows-1252", "iso-8859-1", "utf-16-le"])
+def test_a_table_that_was_no_utf_8_comes_back_as_marked_utf_8(encoding: str) -> None:
+    """A spreadsheet that wrote it takes UTF-8 without the mark for the old encoding."""
+    found = Found("csv", encoding=encoding, delimiter=";")
+    chunk = scored({"Käufer": ["Weiß"]}, {"prediction": [1]})
+    text = "Käufer;prediction;state;error\nWeiß;1;ok;\n"
+    assert written([chunk], found=found) == b"\xef\xbb\xbf" + text.encode()
+    assert written([chunk], WriteOptions(has_bom=False), found) == text.encode()
+
+
+def test_a_duration_has_its_unit() -> None:
+    """One that is below zero begins as a formula does."""
+    chunk = scored({"a": pa.array([1, -1], pa.duration("s"))}, {"prediction": [1, 2]})
+    assert written([chunk]).splitlines()[1:] == [
+        b"0 days 00:00:01,1,ok,",
+        b"-1 days +23:59:59,2,ok,",
+    ]
+    assert b"'-1 days +23:59:59" in written([chunk], WriteOptions(formulas="quote"))
+
+
 def test_form_can_be_chosen() -> None:
     """Options say more than the source; texts stay as they are."""
     found = Found("csv", has_bom=True, delimiter=";", decimal=",", newline="\r\n")

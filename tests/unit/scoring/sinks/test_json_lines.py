@@ -37,6 +37,7 @@ def test_each_row_is_an_object() -> None:
         ([Decimal("1.50")], [b"1.50"]),
         (["null", None, 'a"\\\n\x1f'], [b'"null"', b"null", b'"a\\"\\\\\\n\\u001f"']),
         (pa.array([0], pa.timestamp("s")), [b'"1970-01-01T00:00:00"']),
+        (pa.array([1, None], pa.duration("s")), [b'"0 days 00:00:01"', b"null"]),
         (pa.array(["x"]).dictionary_encode(), [b'"x"']),
         (pa.nulls(1), [b"null"]),
     ],

@@ -58,6 +58,15 @@ def test_columns_keep_their_types(options: WriteOptions) -> None:
     assert found.schema.field("kind").type == pa.string()
 
 
+@pytest.mark.parametrize("options", [PARQUET, ARROW])
+def test_runs_are_written_as_what_they_stand_for(options: WriteOptions) -> None:
+    """Parquet has no runs, and those of two batches need not have one form."""
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["x", "y"]))
+    found = read(written([scored({"a": runs}, {"prediction": [1, 2, 3]})], options), options)
+    assert found.column("a").to_pylist() == ["x", "x", "y"]
+    assert found.schema.field("a").type == pa.string()
+
+
 def test_groups_have_65536_rows() -> None:
     """Row groups are as large as they are, however large the chunks were."""
     count = 150_000

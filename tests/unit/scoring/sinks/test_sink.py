@@ -23,6 +23,7 @@ FORMS = [
     WriteOptions(format="parquet"),
     WriteOptions(format="arrow"),
 ]
+PARQUET = WriteOptions(format="parquet")
 OK = scored({"a": ["1"], "b": ["x"]}, {"prediction": [7]})
 FAILED = scored({"a": ["2"], "b": ["y"]}, None, errors={0: "no"})
 SKIPPED = scored({"a": ["3"], "b": ["z"]}, None, skipped={0: "a duplicate"})
@@ -138,6 +139,61 @@ def test_column_to_keep_must_be_there() -> None:
     """A column that is not there is refused before any row is taken."""
     with pytest.raises(InputError, match="no column 'z' to keep; the table has a, b"):
         written([], WriteOptions(columns=("z",)), columns=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("options", "late"),
+    [
+        (PARQUET, pa.array([2**60], pa.timestamp("s"))),
+        (WriteOptions(format="csv"), pa.array([[2**60]], pa.list_(pa.timestamp("s")))),
+        (WriteOptions(format="json-lines"), pa.array([[2**30]], pa.list_(pa.date32()))),
+    ],
+)
+def test_a_value_that_cannot_be_written_names_its_column(
+    options: WriteOptions, late: pa.Array
+) -> None:
+    """Parquet counts milliseconds, and Python, which looks into lists, ends with the year 9999."""
+    with pytest.raises(InputError, match=r"the column 'late' .* can't be written in this format"):
+        written([scored({"a": ["1"], "late": late}, {"prediction": [7]})], options)
+
+
+@pytest.mark.parametrize("options", FORMS)
+def test_types_are_tried_before_anything_is_written(options: WriteOptions) -> None:
+    """What was tried leaves nothing in the file; a column that is not kept is not tried."""
+    spans = pa.field("span", pa.month_day_nano_interval())
+    one = WriteOptions(format=options.format, compression=options.compression, columns=("a",))
+    out = io.BytesIO()
+    with opened(out, one, CSV, ["span", "a"]) as sink:
+        sink.check(pa.schema([spans, ("a", pa.float64())]))
+        assert out.getvalue() == b""
+        sink.write(scored({"span": pa.nulls(1, spans.type), "a": [1.5]}, {"prediction": [7]}))
+    assert out.getvalue() == written([scored({"a": [1.5]}, {"prediction": [7]})], options)
+
+
+@pytest.mark.parametrize("options", [one for one in FORMS if one.format != "arrow"])
+def test_a_type_that_has_no_form_is_told(options: WriteOptions) -> None:
+    """Only Arrow's own files hold its intervals."""
+    schema = pa.schema([("a", pa.string()), ("span", pa.month_day_nano_interval())])
+    with (
+        pytest.raises(InputError, match=r"the column 'span' .* can't be written in this format"),
+        opened(io.BytesIO(), options, CSV, schema.names) as sink,
+    ):
+        sink.check(schema)
+
+
+@pytest.mark.parametrize("options", FORMS)
+def test_a_type_that_not_even_arrow_tries_is_told(options: WriteOptions) -> None:
+    """Lists of runs, whatever the format; left out, they are in nobody's way."""
+    runs = pa.list_(pa.run_end_encoded(pa.int32(), pa.string()))
+    schema = pa.schema([("a", pa.string()), ("runs", runs)])
+    with (
+        pytest.raises(InputError, match=r"the column 'runs' .* can't be written in this format"),
+        opened(io.BytesIO(), options, CSV, schema.names) as sink,
+    ):
+        sink.check(schema)
+    kept = WriteOptions(format=options.format, compression=options.compression, columns=("a",))
+    with opened(io.BytesIO(), kept, CSV, schema.names) as sink:
+        sink.check(schema)
 
 
 def test_names_do_not_depend_on_what_is_kept() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from kserve_client import ConfigurationError, InputError
 from kserve_client.scoring.rows import Scored
-from kserve_client.scoring.sinks import WriteOptions, opened
+from kserve_client.scoring.sinks import WriteOptions, are_different, opened
 from kserve_client.scoring.sinks.target import Target
 from tests.unit.scoring.sinks.tables import CSV, scored
 
@@ -260,6 +261,37 @@ def buffered_objects(memory: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[list
         type(memory), "_open", lambda self, path, mode="rb", **_: Buffered(self, path, mode)
     )
     return put, discarded
+
+
+def test_url_of_this_machine_is_written_as_its_path_is(tmp_path: Path) -> None:
+    """What was there stays until the new file is whole."""
+    path = tmp_path / "out.csv"
+    path.write_text("before")
+    stop(f"file://{path}", schemes=frozenset({"file"}))
+    assert path.read_text() == "before"
+    write(f"file://{path}", schemes=frozenset({"file"}))
+    assert path.read_bytes() == BYTES
+
+
+def test_names_of_one_file_are_known(tmp_path: Path) -> None:
+    """A file has many names: links of both kinds, ways through other folders, URLs."""
+    path, link, hard = (tmp_path / name for name in ("a.csv", "link.csv", "hard.csv"))
+    path.touch()
+    link.symlink_to(path)
+    hard.hardlink_to(path)
+    names: list[Path | str] = [path, link, hard]
+    names += [f"{tmp_path}/x/../a.csv", f"file://{path}", f"local://{link}"]
+    for one, other in combinations(names, 2):
+        assert not are_different(one, other), (one, other)
+    assert not are_different(tmp_path / "new.csv", f"file://{tmp_path}/new.csv")
+    assert not are_different("s3://a/b", "s3://a/b")
+
+
+def test_different_files_and_streams_are_known(tmp_path: Path) -> None:
+    """Files with the same contents are two, and streams and what is not asked for don't count."""
+    stream = io.BytesIO()
+    places = (tmp_path / "a", f"{tmp_path}/b", "s3://x/a", "file:///no/c", stream, stream, None)
+    assert are_different(*places, None)
 
 
 def test_url_must_be_allowed() -> None:

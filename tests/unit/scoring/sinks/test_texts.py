@@ -38,13 +38,24 @@ MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
         ([dt.time(1, 2, 3)], ["01:02:03.000000"]),
         (pa.array([MOMENT.replace(tzinfo=None)], pa.timestamp("s")), ["2026-01-02T03:04:05"]),
         (pa.array([MOMENT], pa.timestamp("s", "Asia/Tokyo")), ["2026-01-02T03:04:05Z"]),
-        (pa.array([90], pa.duration("s")), ["90"]),
+        (
+            pa.array([90, None, -1, 2**62], pa.duration("s")),
+            ["0 days 00:01:30", None, "-1 days +23:59:59", "53375995583650 days 07:45:04"],
+        ),
+        (pa.array([1, 2_500_000], pa.duration("us")).slice(1), ["0 days 00:00:02.500000"]),
+        (pa.array([1], pa.duration("ns")), ["0 days 00:00:00.000000001"]),
         ([b"text", b"\xff\x00", None], ["text", "\\xff\x00", None]),
+        (pa.array([b'a"', None], pa.binary(2)), ['a"', None]),
+        (pa.array([b'a"'], pa.binary_view()), ['a"']),
+        (
+            pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["x", None])),
+            ["x", "x", None],
+        ),
         ([[1, None], None, []], ["[1,null]", None, "[]"]),
         ([[0.5, math.nan]], ["[0.5,null]"]),
         ([{"a": 1, "b": [b"x"], "c": Decimal("0.10")}], ['{"a":1,"b":["x"],"c":"0.10"}']),
         ([[MOMENT, dt.timedelta(seconds=2)]][:0], []),
-        (pa.array([[dt.timedelta(seconds=2)]]), ["[2.0]"]),
+        (pa.array([[dt.timedelta(seconds=2)]]), ['["0 days 00:00:02"]']),
         (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())), ['[["k",1]]']),
     ],
 )
@@ -52,6 +63,28 @@ def test_each_type_has_a_text(column: Any, expected: list[str | None]) -> None:
     """Each type of column has one form as text, and null stays null."""
     array = column if isinstance(column, pa.Array) else pa.array(column)
     assert as_text(array).to_pylist() == expected
+
+
+@pytest.mark.parametrize(
+    ("counts", "kind", "expected"),
+    [
+        # A cycle of 146 097 days is 400 years.
+        ([0, 146_097 * 2_500, None], pa.date32(), ["1970-01-01", "1001970-01-01", None]),
+        ([-146_097 * 2_500], pa.date32(), ["-998030-01-01"]),
+        ([146_097 * 25_000 * 86_400_000], pa.date64(), ["10001970-01-01"]),
+        ([146_097 * 25_000 * 86_400, None], pa.timestamp("s"), ["10001970-01-01T00:00:00", None]),
+        (
+            [146_097 * 25_000 * 86_400_000 + 1],
+            pa.timestamp("ms", "Asia/Tokyo"),
+            ["10001970-01-01T00:00:00.001Z"],
+        ),
+    ],
+)
+def test_a_date_beyond_what_arrow_writes_is_written(
+    counts: list[int | None], kind: pa.DataType, expected: list[str | None]
+) -> None:
+    """Arrow itself stops at the year 32767 and writes words instead."""
+    assert as_text(pa.array(counts, kind)).to_pylist() == expected
 
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.float32()])

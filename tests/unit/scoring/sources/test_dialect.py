@@ -50,12 +50,28 @@ def test_one_column_of_decimal_commas_is_one_column() -> None:
         ("x;y\n5.1;a\n", "."),
         ("x;y\n5;1\n", "."),
         ('x,y\n"5,1",2\n', "."),
+        # Both signs are seen: cells with a comma are errors that are told.
         ("x;y\n5,1;5.1\n", "."),
+        ("x;y\n60,5;1.200\n", ","),
+        ("x;y\n1.999,76;1\n", ","),
+        ("x;y\n1.234.567;1\n", "."),
+        ("version;x\n1.100.200;1.250\n", "."),
+        ("x\ty\n5,1\ta\n", ","),
+        ("x|y\n5,1|a\n", ","),
+        ("x;y\n5,1;a\nk.A.;a\n", ","),
+        # These commas part thousands, or nobody can say.
+        ("x;y\n1,234;a\n", ","),
+        ("x\ty\n1,234\ta\n", "."),
+        ("x;y\n1,234;0.5\n", "."),
+        ("x;y\n1,999.76;1\n", "."),
+        ("x;y\n1.200;1\n", "."),
+        # A column of texts says nothing of numbers.
+        ("x;y\n5,1;1\nsix;2\nseven;3\n", "."),
         ("x;y\nhello, 1;well\n", "."),
     ],
 )
-def test_decimal_comma_is_found_between_semicolons(text: str, decimal: str) -> None:
-    """A comma is the decimal sign where semicolons divide cells and no number has a point."""
+def test_decimal_comma_is_found(text: str, decimal: str) -> None:
+    """A comma is the decimal sign where it does not part the cells and numbers have it."""
     assert found(text).decimal == decimal
 
 

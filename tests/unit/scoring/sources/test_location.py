@@ -3,11 +3,13 @@ import errno
 import io
 import os
 import pickle
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import pandas as pd
 import pytest
 
 from kserve_client import InputError
@@ -19,9 +21,9 @@ from kserve_client.scoring.sources import (
     label,
     opened,
     preview,
-    survey,
 )
 from kserve_client.scoring.sources.location import told
+from tests.unit.fault_server import Wire, fault_server
 
 MEMORY = ReadOptions(schemes=frozenset({"memory"}))
 SECRET_URL = "s3://key:secret@store/bucket/x.csv?token=hidden#part"
@@ -51,14 +53,31 @@ def test_path_stream_and_url_are_read_alike(memory: Any, tmp_path: Path) -> None
         io.BytesIO(data),
         "memory://tables/x.csv",
     ):
-        assert survey(location, MEMORY).first_rows == (("1", "2"),)
+        assert preview(location, MEMORY).first_rows == (("1", "2"),)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["a"], "not a list"),
+        (None, "not a NoneType"),
+        (io.StringIO("a\n1\n"), "not a StringIO"),
+        (pd.DataFrame({"a": [1]}), "not a DataFrame; save the DataFrame first, with to_parquet"),
+    ],
+)
+def test_what_is_no_location_is_told(given: Any, told: str) -> None:
+    """Before anything is asked of it, and whoever asks first."""
+    words = f"a table is a path, a binary stream or a URL, {told}"
+    assert refused(given) == words
+    with pytest.raises(InputError, match=words):
+        is_rewindable(given)
 
 
 def test_stream_that_was_read_before_is_read_from_its_start() -> None:
     """An upload that somebody looked at first still has all its rows, and stays open."""
     stream = io.BytesIO(b"a\n1\n2\n")
     stream.read()
-    assert survey(stream).row_count == 2
+    assert preview(stream).first_rows == (("1",), ("2",))
     assert not stream.closed
 
 
@@ -71,7 +90,7 @@ def test_pipe_is_read_once() -> None:
         assert not is_rewindable(stream)
         with pytest.raises(InputError, match="can be read once only"):
             fingerprint(stream)
-        assert survey(stream).row_count == 2
+        assert preview(stream).first_rows == (("1",), ("2",))
 
 
 def test_what_can_be_read_twice_is_known(tmp_path: Path) -> None:
@@ -124,7 +143,7 @@ def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert refused("memory://x.csv") == (
-        "reading memory:// needs fsspec and its part for memory; install kserve-client[s3]"
+        "reading memory:// needs fsspec and its part for memory; for s3: pip install s3fs"
     )
 
 
@@ -180,7 +199,11 @@ def test_what_may_pass_is_told_from_what_does_not(memory: Any) -> None:
         raise ConnectTimeoutError("with the key hunter2")
     found = pickle.loads(pickle.dumps(caught.value))
     assert (str(found), found.kind, found.errno) == (
-        "memory://tables/x.csv can't be read: ConnectTimeoutError",
+        (
+            "memory://tables/x.csv can't be read: the storage does not answer (ConnectTimeoutError); "
+            "check that it runs and the address it is asked at (for s3: AWS_ENDPOINT_URL), then try "
+            "again"
+        ),
         "ConnectTimeoutError",
         None,
     )
@@ -189,3 +212,31 @@ def test_what_may_pass_is_told_from_what_does_not(memory: Any) -> None:
     assert caught.value.errno == errno.EBUSY
     memory.pipe("/tables/y.csv", b"")
     assert refused("memory://tables/x.csv") == "memory://tables/x.csv: there is no such file"
+
+
+def test_a_web_server_that_refuses_the_connection_may_be_there_later() -> None:
+    """Nobody said that the file is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(NotReadError, match=r"does not answer \(ClientConnectorError\)"):
+        preview(f"http://127.0.0.1:{port}/x.csv", ReadOptions(schemes=frozenset({"http"})))
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (404, ": there is no such file"),
+        (403, ": reading it is not permitted"),
+        (503, " can't be read, status 503: ClientResponseError"),
+    ],
+)
+def test_the_status_of_a_web_server_is_told(status: int, message: str) -> None:
+    """Each is another fault, and only one of them is a name that is wrong."""
+
+    def refuses(wire: Wire) -> None:
+        while True:
+            wire.answer(status)
+
+    with fault_server(refuses) as server:
+        url = f"{server.url}/x.csv"
+        assert refused(url, ReadOptions(schemes=frozenset({"http"}))) == f"{url}{message}"
