@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -17,7 +16,9 @@ from kserve_client.catalog.describing import (
     metadata_draft,
 )
 from kserve_client.catalog.facts import Description, Draft, Source
+from kserve_client.catalog.logged import LONGEST_ASK_S, Logged
 from kserve_client.catalog.models_file import Entry, Example, ModelsFile, load_models_file
+from kserve_client.catalog.summary import Summary, summarise
 from kserve_client.client import InferenceClient
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import ConfigurationError
@@ -26,13 +27,11 @@ from kserve_client.signature import Signature
 from kserve_client.transport import DEFAULT_RETRIES, Transport
 
 if TYPE_CHECKING:
-    from kserve_client.catalog.cluster import Found
+    from kserve_client.catalog.cluster import Found, Problem
     from kserve_client.catalog.inference_services import InferenceService
-    from kserve_client.catalog.mlflow import Registry
+    from kserve_client.catalog.mlflow import ModelVersion
 
 Discovery = Callable[[], "Found"]
-LONGEST_ASK_S = 3.0
-MLFLOW_TTL_S = 60.0
 MODELS_FILE = Source("models file")
 
 
@@ -40,7 +39,7 @@ class Catalog:
     """The models of a models file and of the cluster it names. May be shared between threads.
 
     `folder` is where the files lie that the models file names. `discovery` gives the
-    InferenceServices that are known at the moment.
+    InferenceServices that are known at the moment; `logged` is what is known of MLflow's models.
     """
 
     def __init__(
@@ -49,14 +48,14 @@ class Catalog:
         *,
         folder: Path = Path(),
         discovery: Discovery | None = None,
+        logged: Logged | None = None,
     ) -> None:
         self._content = content
         self._folder = folder
         self._discovery = discovery
         self._clients: dict[tuple[str, str], InferenceClient] = {}
         self._lock = threading.Lock()
-        self._registry: Registry | None = None
-        self._logged: dict[str, tuple[float, Draft | None]] = {}
+        self._logged = logged or Logged(content.mlflow)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -104,6 +103,9 @@ class Catalog:
         service = self.services().get(name)
         if service is not None:
             return service.entry
+        problem = self._unseen(name) if "/" in name else None  # as only the cluster names models
+        if problem is not None:
+            raise ConfigurationError(f"model {name!r} can't be seen: {problem}") from problem.error
         known = ", ".join(self) or "none"
         raise ConfigurationError(f"no model {name!r} in the catalog; there is {known}")
 
@@ -113,9 +115,7 @@ class Catalog:
         if wanted is None:
             return None
         services = self.services()
-        if wanted in services:
-            return services[wanted]
-        found = [one for one in services.values() if one.name == wanted]
+        found = _named(wanted, services)
         if len(found) == 1:
             return found[0]
         if found:
@@ -123,29 +123,74 @@ class Catalog:
             raise ConfigurationError(
                 f"model {name!r}: {wanted} is an InferenceService in {where}; write NAMESPACE/NAME"
             )
-        raise ConfigurationError(f"model {name!r}: {self._no_service(wanted)}")
+        problem = self._unseen(wanted)
+        told = ConfigurationError(f"model {name!r}: {self._no_service(wanted, problem)}")
+        raise told from (problem.error if problem else None)
 
-    def _no_service(self, wanted: str) -> str:
-        """Why an InferenceService is not there, as far as that is known."""
+    def _unseen(self, wanted: str) -> Problem | None:
+        """What was in the way of seeing an InferenceService, if anything was."""
         found = self.found()
         where = wanted.rpartition("/")[0]
         for problem in found.problems if found else ():
             if not (where and problem.namespace) or problem.namespace == where:
-                return f"InferenceService {wanted} can't be seen: {problem}"
+                return problem
+        return None
+
+    def _no_service(self, wanted: str, problem: Problem | None) -> str:
+        """Why an InferenceService is not there, as far as that is known."""
+        if problem is not None:
+            return f"InferenceService {wanted} can't be seen: {problem}"
+        found = self.found()
         if found and not found.is_complete:
             return f"InferenceService {wanted} is still being looked for in the cluster"
         known = ", ".join(self.services()) or "none"
         return f"there is no InferenceService {wanted}; there is {known}"
 
     def title(self, name: str) -> str:
-        """The model's name for people."""
-        return self.entry(name).title or name
+        """The model's name for people, as far as it is known; the name where nobody says one."""
+        return self.summary(name).title
 
-    def titles(self) -> dict[str, str]:
-        """The names for people of all models, as they are at one moment."""
+    def summary(self, name: str) -> Summary:
+        """What is known of a model without asking: of MLflow, what it said when it was last asked.
+
+        Raises ConfigurationError for a model that is not in the catalog.
+        """
+        entry = self.entry(name)
+        # A model on an endpoint of the file does not wait for the cluster.
+        return self._summary(name, entry, self.services() if entry.inference_service else {})
+
+    def summaries(self) -> dict[str, Summary]:
+        """What is known of all models, as they are at one moment."""
         services = self.services()
         entries = {name: service.entry for name, service in services.items()} | self._content.models
-        return {name: entries[name].title or name for name in self._names(services)}
+        return {
+            name: self._summary(name, entries[name], services) for name in self._names(services)
+        }
+
+    def _summary(
+        self, name: str, entry: Entry, services: Mapping[str, InferenceService]
+    ) -> Summary:
+        entries = _entries(entry, services)
+        return summarise(name, entries, self._logged.known(_mlflow(entries)))
+
+    def look_beside(self) -> None:
+        """Have MLflow asked for what summaries tell of it, at most once a minute. Returns at once."""
+        services = self.services()
+        entries = [*self._content.models.values(), *(one.entry for one in services.values())]
+        found = [_mlflow(_entries(entry, services)) for entry in entries]
+        self._logged.look(reference for reference in found if reference)
+
+    def versions(self, name: str) -> tuple[ModelVersion, ...]:
+        """The versions of a model's registered model, the newest first; none without one.
+
+        MLflow is asked. Raises what `Registry.versions` raises.
+        """
+        from kserve_client.catalog.mlflow import Reference
+
+        service = self.service(name)
+        reference = _mlflow([self.entry(name), service.form] if service else [self.entry(name)])
+        registered = Reference.parse(reference).name if reference else ""
+        return self._logged.versions(registered) if registered else ()
 
     def endpoint(self, name: str) -> Endpoint:
         """The endpoint of a model. Raises ConfigurationError for a service without an address."""
@@ -190,9 +235,8 @@ class Catalog:
         entry = self.entry(name)
         questions = [Question(Source("server metadata"), partial(self._metadata, name, token))]
         service = self.service(name)
-        reference = entry.mlflow or (service.mlflow if service else None)
-        if reference:
-            ask = partial(self._mlflow, reference)
+        if reference := _mlflow([entry, service.form] if service else [entry]):
+            ask = partial(self._logged.describe, reference)
             questions.append(Question(Source("MLflow", reference), ask))
         known = [service.draft()] if service else []
         if name in self._content.models:
@@ -223,22 +267,6 @@ class Catalog:
         version = self.entry(name).model_version
         return metadata_draft(asking.model_metadata(self.served_name(name), version, token=token))
 
-    def _mlflow(self, reference: str) -> Draft:
-        from kserve_client.catalog.mlflow import Registry
-
-        if self._content.mlflow is None:
-            raise ConfigurationError("the models file names no MLflow server under mlflow")
-        with self._lock:
-            self._registry = self._registry or Registry(
-                self._content.mlflow.hastened(LONGEST_ASK_S)
-            )
-            read_at, draft = self._logged.get(reference, (0.0, None))
-        if draft is None or time.monotonic() - read_at > MLFLOW_TTL_S:
-            draft = self._registry.describe(reference)
-            with self._lock:
-                self._logged[reference] = time.monotonic(), draft
-        return draft
-
     def _client_of(self, name: str) -> InferenceClient:
         key = self.entry(name).endpoint
         return self.client(key) if key else self._client(("found", name), self.endpoint(name))
@@ -252,6 +280,24 @@ class Catalog:
                 transport = Transport(endpoint, retries=retries)
                 self._clients[key] = InferenceClient(endpoint, transport=transport)
             return self._clients[key]
+
+
+def _named(wanted: str | None, services: Mapping[str, InferenceService]) -> list[InferenceService]:
+    """The service that NAMESPACE/NAME names, or those that NAME does."""
+    if wanted and wanted in services:
+        return [services[wanted]]
+    return [one for one in services.values() if one.name == wanted]
+
+
+def _entries(entry: Entry, services: Mapping[str, InferenceService]) -> list[Entry]:
+    """What the file says of a model, and then what the one service behind it does."""
+    found = _named(entry.inference_service, services)
+    return [entry, found[0].form] if len(found) == 1 else [entry]
+
+
+def _mlflow(entries: Sequence[Entry]) -> str | None:
+    """The MLflow model that the first to name one names, e.g. models:/iris@champion."""
+    return next((entry.mlflow for entry in entries if entry.mlflow), None)
 
 
 def _asked_once(content: ModelsFile) -> Discovery | None:

@@ -44,6 +44,7 @@ _ORDER_IN_A_FEATURE = (
     "unit",
     "group",
     "datatype",
+    "content_type",
     "min",
     "max",
     "step",
@@ -148,6 +149,8 @@ def _settings(part: BaseModel) -> dict[str, Any]:
         settings |= (
             {"required": True} if part.required and "required" in part.model_fields_set else {}
         )
+        if part.image is not None:  # the usual levels too where they are said: they are checked
+            settings["image"] = part.image.model_dump(exclude_unset=True)
         settings = {key: settings[key] for key in _ORDER_IN_A_FEATURE if key in settings}
     return {key: _short(key, value) for key, value in settings.items()}
 

@@ -75,6 +75,8 @@ class TrafficTarget:
 
     `percent` is None where the status does not say it; `url` reaches this revision alone, where the
     InferenceService has it (tag routing); `is_latest` says whether it moves to newer revisions.
+    `is_ready` is None where nobody says it, and `failure` why it is not; `storage_uri`, without its
+    credentials, is where its model lies, "" for a revision whose definition is gone.
     """
 
     revision: str
@@ -82,6 +84,9 @@ class TrafficTarget:
     tag: str = ""
     url: str = ""
     is_latest: bool = False
+    is_ready: bool | None = None
+    failure: str = ""
+    storage_uri: str = ""
 
     def __str__(self) -> str:
         return self.revision if self.percent is None else f"{self.revision} {self.percent} %"
@@ -249,7 +254,7 @@ def read_inference_service(value: Any) -> InferenceService:
         model_format=predictor.model_format,
         storage_uri=_without_credentials(predictor.storage_uri),
         deployment_mode=_deployment_mode(status, annotations),
-        traffic=tuple(_traffic(status)),
+        traffic=tuple(_traffic(spec, status)),
         canary_percent=spec.part("predictor").number("canaryTrafficPercent"),
         latest_ready_revision=component.text("latestReadyRevision"),
         latest_created_revision=component.text("latestCreatedRevision"),
@@ -368,22 +373,56 @@ def _conditions(status: _Part) -> Iterator[Condition]:
             yield Condition(one.text("type"), one.text("status"), one.text("reason"), message)
 
 
-def _traffic(status: _Part) -> Iterator[TrafficTarget]:
+def _traffic(spec: _Part, status: _Part) -> Iterator[TrafficTarget]:
     """The split among Knative revisions, or (v0.20) among the canaries of a Standard deployment."""
-    for one in status.part("components").part("predictor").parts("traffic"):
+    yield from _revisions(spec, status)
+    canaries = status.parts("canaryStatuses")
+    rest = 100 - sum(one.number("trafficPercent") or 0 for one in canaries)
+    if canaries and 0 <= rest <= 100:
+        said = {"True": True, "False": False}
+        ready = next((c.status for c in _conditions(status) if c.type == "PredictorReady"), "")
+        storage_uri = _storage_uri(spec.part("predictor"))
+        yield TrafficTarget("stable", rest, is_ready=said.get(ready), storage_uri=storage_uri)
+    defined = dict(_canaries(spec))
+    for one in canaries:
+        name, is_ready = one.text("name"), one.values.get("ready")
         yield TrafficTarget(
-            revision=one.text("revisionName"),
+            name,
+            one.number("trafficPercent"),
+            is_latest=True,
+            is_ready=is_ready if isinstance(is_ready, bool) else None,
+            failure="" if is_ready is True else _failure(one),
+            storage_uri=defined.get(name, ""),
+        )
+
+
+def _revisions(spec: _Part, status: _Part) -> Iterator[TrafficTarget]:
+    """Knative's revisions. The definition is that of the newest one that was created."""
+    component = status.part("components").part("predictor")
+    newest, ready = component.text("latestCreatedRevision"), component.text("latestReadyRevision")
+    for one in component.parts("traffic"):
+        revision = one.text("revisionName")
+        is_newest = bool(revision) and revision == newest
+        yield TrafficTarget(
+            revision=revision,
             percent=one.number("percent"),
             tag=one.text("tag"),
             url=_web_address(one.text("url")),
             is_latest=one.values.get("latestRevision") is True,
+            is_ready=revision == ready if is_newest else None,
+            storage_uri=_storage_uri(spec.part("predictor")) if is_newest else "",
         )
-    canaries = status.parts("canaryStatuses")
-    rest = 100 - sum(one.number("trafficPercent") or 0 for one in canaries)
-    if canaries and 0 <= rest <= 100:
-        yield TrafficTarget("stable", rest)
-    for one in canaries:
-        yield TrafficTarget(one.text("name"), one.number("trafficPercent"), is_latest=True)
+
+
+def _canaries(spec: _Part) -> Iterator[tuple[str, str]]:
+    """The storage of each canary by its name; one without a name is told by its place."""
+    for place, one in enumerate(spec.parts("canary")):
+        predictor = one.part("predictor")
+        yield predictor.text("name") or f"canary-{place}", _storage_uri(predictor)
+
+
+def _storage_uri(predictor: _Part) -> str:
+    return _without_credentials(_predictor(predictor).storage_uri)
 
 
 def _is_scaled_to_zero(spec: _Part, status: _Part) -> bool:

@@ -241,17 +241,20 @@ def _of_layout(said: Settings, layout: Any, last: Any) -> Settings:
 
 
 def _at_home(subject: _Subject, tensors: Settings) -> _Subject:
-    """In one tensor a feature has no datatype of its own."""
+    """In one tensor a feature has no datatype and no content type of its own."""
     if tensors.get("layout", "tensor") == "columns":
         return subject
     shared = tensors.get("datatype", Signature.model_fields["datatype"].default)
     layers = tuple(
-        replace(layer, settings=_without(layer.settings, "datatype"))
-        if layer.settings.get("datatype") not in (None, shared)
-        else layer
+        replace(layer, settings=_without(layer.settings, *_strays(layer.settings, shared)))
         for layer in subject.layers
     )
     return replace(subject, layers=layers)
+
+
+def _strays(settings: Settings, shared: Any) -> list[str]:
+    is_other = settings.get("datatype") not in (None, shared)
+    return ["content_type", *(["datatype"] if is_other else [])]
 
 
 def _discreet(subject: _Subject) -> _Subject:

@@ -291,7 +291,8 @@ def _problem(found: Sequence[ErrorDetails]) -> str:
     if kind == "missing":
         return "is required"
     if kind == "extra_forbidden":
-        near = get_close_matches(name, _setting_names(), n=1)
+        # Its own name: it is a setting, but of something else.
+        near = [one for one in get_close_matches(name, _setting_names(), n=2) if one != name]
         return f"is no setting here{f'; did you mean {near[0]}?' if near else ''}"
     wanted = dict.fromkeys(_WANTED[one["type"]] for one in found if one["type"] in _WANTED)
     return (

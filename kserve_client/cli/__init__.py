@@ -37,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _drop_stdout()
         return BROKEN_PIPE
     except KeyboardInterrupt:
-        console.complain("interrupted")
-        return INTERRUPTED
+        return console.fail(KeyboardInterrupt("interrupted"), INTERRUPTED)
     except UsageError as error:
         return console.fail(error, USAGE)
     except (KServeClientError, OSError) as error:

@@ -157,6 +157,7 @@ def _add_predict(commands: Commands) -> None:
         metavar="FILE",
         help='rows of a table such as a CSV file; "-" reads standard input',
     )
+    _add_reading(parser, "FILE")
 
 
 def _add_score(commands: Commands) -> None:
@@ -177,7 +178,7 @@ def _add_score(commands: Commands) -> None:
     _add_job_of_a_run(parser)
     _add_pace(parser)
     _add_features(parser)
-    _add_reading(parser)
+    _add_urls(_add_reading(parser, "INPUT"))
     _add_writing(parser)
 
 
@@ -269,8 +270,8 @@ def _add_features(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what INPUT is, if not what it looks like")
+def _add_reading(parser: argparse.ArgumentParser, name: str) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group(f"what {name} is, if not what it looks like")
     group.add_argument("--format", choices=FORMATS, help="its format")
     group.add_argument(
         "--delimiter",
@@ -280,6 +281,10 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--encoding", metavar="NAME", help="of its text, such as windows-1252")
     group.add_argument("--decimal", choices=(".", ","), help="how CSV writes decimals")
+    return group
+
+
+def _add_urls(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--allow-url",
         type=_scheme,

@@ -5,18 +5,26 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kserve_client.catalog import Catalog, models_file_schema
 from kserve_client.cli.arguments import MODELS_VARIABLE, UsageError
 from kserve_client.cli.console import Console, table
-from kserve_client.cli.status import NO_ANSWER, OK, SOME_FAILED
+from kserve_client.cli.status import (
+    NO_ANSWER,
+    OK,
+    SOME_FAILED,
+    USAGE,
+    status_of,
+    status_of_all,
+)
 from kserve_client.client import TensorMetadata
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from kserve_client.catalog.cluster import Problem
     from kserve_client.health import Ladder
 
 
@@ -92,14 +100,30 @@ def _models(arguments: argparse.Namespace, catalog: Catalog, console: Console) -
     del arguments
     header = ("MODEL", "TITLE", "ENDPOINT", "FEATURES", "ANSWER")
     rows = [_model_row(catalog, name) for name in catalog]
-    found = catalog.found()
-    problems = [str(problem) for problem in found.problems] if found else []
-    nothing = "The cluster shows none." if found else "The models file names no models."
+    problems = _problems(catalog)
     models = [_model_object(catalog, name) for name in catalog]
-    console.show(table(header, rows) if rows else nothing, {"models": models, "problems": problems})
+    payload = {"models": models, "problems": list(map(str, problems))}
+    console.show(table(header, rows) if rows else _nothing(catalog), payload)
+    _complain(problems, console)
+    return status_of_all([OK] * len(rows) + [status_of(problem.error) for problem in problems])
+
+
+def _problems(catalog: Catalog) -> tuple[Problem, ...]:
+    """What could not be seen of the cluster, where the models file names one."""
+    found = catalog.found()
+    return found.problems if found else ()
+
+
+def _complain(problems: Iterable[Problem], console: Console) -> None:
     for problem in problems:
-        console.complain(problem)
-    return OK
+        console.complain(str(problem))
+
+
+def _nothing(catalog: Catalog) -> str:
+    """Why no model is known."""
+    if _problems(catalog):
+        return "No models are known: not all of the cluster could be seen."
+    return "The cluster shows none." if catalog.found() else "The models file names no models."
 
 
 def _model_row(catalog: Catalog, name: str) -> tuple[Any, ...]:
@@ -178,18 +202,33 @@ def _tensor_rows(
 def _health(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> int:
     from kserve_client.health import check_all
 
+    # Who names models asks for no other: only theirs wait for the cluster.
+    problems = () if arguments.names else _problems(catalog)
     names = list(dict.fromkeys(arguments.names)) or list(catalog)
     ladders = check_all(catalog, names, with_inference=not arguments.no_inference)
     rows = [
-        (ladder.model, ladder.state, _ms(ladder.latency_ms), ladder.verdict) for ladder in ladders
+        (ladder.model, ladder.state_words, _ms(ladder.latency_ms), ladder.verdict)
+        for ladder in ladders
     ]
-    text = table(("MODEL", "STATE", "LATENCY", "VERDICT"), rows)
+    text = table(("MODEL", "STATE", "LATENCY", "VERDICT"), rows) if rows else _nothing(catalog)
     if arguments.names:
         text = "\n\n".join([text, *map(_ladder_text, ladders)])
-    console.show(text, {"models": [_ladder_object(ladder) for ladder in ladders]})
-    if all(ladder.is_ready for ladder in ladders):
+    objects = [_ladder_object(ladder) for ladder in ladders]
+    console.show(text, {"models": objects, "problems": list(map(str, problems))})
+    _complain(problems, console)
+    statuses = [*map(_ladder_status, ladders), *(status_of(problem.error) for problem in problems)]
+    if not statuses:
+        console.complain("there is no model to check")
+        return USAGE
+    return status_of_all(statuses)
+
+
+def _ladder_status(ladder: Ladder) -> int:
+    if ladder.is_ready:
         return OK
-    return SOME_FAILED if any(ladder.is_answered for ladder in ladders) else NO_ANSWER
+    if ladder.is_answered:
+        return SOME_FAILED
+    return USAGE if ladder.broken and ladder.broken.is_unasked else NO_ANSWER
 
 
 def _ms(elapsed_ms: float | None) -> str:
@@ -210,6 +249,8 @@ def _ladder_object(ladder: Ladder) -> dict[str, Any]:
         "model": ladder.model,
         "title": ladder.title,
         "state": ladder.state,
+        "is_tested": ladder.is_tested,
+        "is_expected": ladder.is_expected,
         "verdict": ladder.verdict,
         "latency_ms": ladder.latency_ms,
         "checked_at": ladder.checked_at.isoformat(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -34,7 +35,7 @@ class Console:
         """Write one line to standard error."""
         sys.stderr.write(f"{PROGRAM}: {' '.join(message.split())}\n")
 
-    def fail(self, error: Exception, status: int) -> int:
+    def fail(self, error: BaseException, status: int) -> int:
         """Say what went wrong: to people, and with --json to programs too; returns the status."""
         self.complain(_message(error))
         if self.as_json:
@@ -42,13 +43,13 @@ class Console:
         return status
 
 
-def _message(error: Exception) -> str:
+def _message(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)
 
 
-def _error_object(error: Exception, status: int) -> dict[str, Any]:
+def _error_object(error: BaseException, status: int) -> dict[str, Any]:
     fields = {name: getattr(error, name) for name in _ERROR_FIELDS if hasattr(error, name)}
     return {
         "kind": type(error).__name__,
@@ -61,7 +62,11 @@ def _error_object(error: Exception, status: int) -> dict[str, Any]:
 def _json(payload: Any) -> str:
     """JSON in which NaN is null."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
-    return orjson.dumps(payload, option=options, default=str).decode()
+    try:
+        return orjson.dumps(payload, option=options, default=str).decode()
+    except orjson.JSONEncodeError:  # a server's number of more than 64 bits
+        plain = json.loads(json.dumps(payload, default=str), parse_constant=lambda _: None)
+        return json.dumps(plain, indent=2, ensure_ascii=False) + "\n"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

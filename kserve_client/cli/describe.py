@@ -11,18 +11,20 @@ from pydantic import BaseModel
 
 from kserve_client.catalog import Catalog, Description, Fact
 from kserve_client.cli.console import Console, table
-from kserve_client.cli.status import NO_ANSWER, OK
+from kserve_client.cli.status import OK, status_of, status_of_all
 
 LONGEST_VALUE = 60
 
 
 def describe(arguments: argparse.Namespace, catalog: Catalog, console: Console) -> int:
-    """Ask all sources of a model; returns the exit status: 3 when nobody says what it takes."""
+    """Ask all sources of a model; returns the exit status: why nobody says what it takes."""
     description = catalog.describe(arguments.model)
     console.show(_text(description), _object(arguments.model, description))
     for failure in description.failures:
         console.complain(f"{failure.source}: {failure.error}")
-    return NO_ANSWER if description.signature is None and description.failures else OK
+    if description.signature is not None:
+        return OK
+    return status_of_all(status_of(failure.error) for failure in description.failures)
 
 
 def _text(description: Description) -> str:

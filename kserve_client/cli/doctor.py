@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from kserve_client.catalog import Catalog
+from kserve_client.cli.arguments import PROGRAM
 from kserve_client.cli.console import Console, table
-from kserve_client.cli.status import NO_ANSWER, OK, SOME_FAILED
+from kserve_client.cli.status import NO_ANSWER, OK, SOME_FAILED, USAGE
 from kserve_client.doctor import Asked, Report, Result, examine
 
 METADATA = "model-metadata"
@@ -26,7 +28,7 @@ def doctor(arguments: argparse.Namespace, catalog: Catalog, console: Console) ->
 
 def _status(report: Report) -> int:
     if not report.is_answered:
-        return NO_ANSWER
+        return USAGE if report.is_unasked else NO_ANSWER
     return SOME_FAILED if report.count("fail") else OK
 
 
@@ -49,10 +51,11 @@ def _fix(report: Report, console: Console) -> int:
 
 def _report_text(report: Report) -> str:
     served = f" · {report.server}" if report.server else ""
-    head = [
-        f"{report.title} · {report.endpoint}{served}",
-        f"Grade {report.grade}, {report.score} of 100. {report.verdict}",
-    ]
+    grade = f"Grade {report.grade}, {report.score} of 100. " if report.grade else ""
+    head = [f"{report.title} · {report.endpoint}{served}", f"{grade}{report.verdict}"]
+    if not report.is_answered:  # which checks that holds up says nothing of the model
+        see = f"See which step fails: {PROGRAM} health {shlex.quote(report.model)}"
+        return "\n".join([*head, see])
     rows = [(r.name, r.verdict, r.finding) for r in report.results if r.verdict != "skipped"]
     parts = ["\n".join(head), table(("CHECK", "VERDICT", "FOUND"), rows), *_skipped(report)]
     return "\n\n".join([*parts, *_mendings(report)])

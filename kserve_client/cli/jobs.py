@@ -7,19 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kserve_client.cli.arguments import UsageError
 from kserve_client.cli.console import Console, table
 from kserve_client.cli.progress import duration
 from kserve_client.cli.status import OK
 from kserve_client.scoring.job import Counts, JobSummary, Manifest, SavedJob, delete_job, jobs
 from kserve_client.scoring.job.saved import standing
+from kserve_client.scoring.sources import label
 
 HEADER = ("JOB", "STATE", "MODEL", "INPUT", "ROWS", "OK", "FAILED", "SKIPPED", "BEGUN")
 
 
 def list_jobs(arguments: argparse.Namespace, console: Console) -> int:
-    """List the jobs below a folder; returns the exit status."""
-    found = jobs(_place(arguments.root), is_any_name=True)
-    text = table(HEADER, map(_row, found)) if found else f"There are no jobs in {arguments.root}."
+    """List the jobs below a folder; returns the exit status.
+
+    Raises UsageError for a folder that is not there. Behind a URL there are no folders to miss.
+    """
+    root = _place(arguments.root)
+    if isinstance(root, Path) and not root.is_dir():
+        raise UsageError(f"{arguments.root}: no such folder")
+    found = jobs(root, is_any_name=True)
+    text = table(HEADER, map(_row, found)) if found else _no_jobs(root)
     console.show(text, {"jobs": [_listed(summary) for summary in found]})
     return OK
 
@@ -39,6 +47,11 @@ def job(arguments: argparse.Namespace, console: Console) -> int:
         about = found.manifest.model_copy(update=now)
         console.show(_text(found.where, about), about.model_dump(mode="json"))
     return OK
+
+
+def _no_jobs(root: Path | str) -> str:
+    """The whole path: a "." at the end of a sentence says nothing."""
+    return f"There are no jobs in {root.resolve() if isinstance(root, Path) else label(root)}"
 
 
 def _place(given: str) -> Path | str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from kserve_client.catalog import Catalog
 from kserve_client.cli.console import STDIO, Console, failed_words, table
@@ -16,6 +18,7 @@ from kserve_client.cli.status import NO_ANSWER, OK, SOME_FAILED
 from kserve_client.errors import InputError
 from kserve_client.model import Model
 from kserve_client.predictions import ANSWER_COLUMN, Prediction, Predictions
+from kserve_client.scoring.outside import Outside, outside
 from kserve_client.signature import Signature
 
 if TYPE_CHECKING:  # it brings pyarrow
@@ -34,10 +37,18 @@ def predict(arguments: argparse.Namespace, catalog: Catalog, console: Console) -
         return _predict_file(arguments, model, console)
     rows = _input_rows(arguments.input, model.signature)
     predictions = model.predict(rows)
+    found = outside(model.signature, model.build(rows).inputs, np.arange(len(rows)))
+    _tell_outside(found.values(), len(rows), console)
     objects = [{"row": at, **cells} for at, cells in enumerate(_records(predictions.columns()), 1)]
     payload = {"model": arguments.model, "rows": objects, "ok": len(objects), "failed": 0}
     console.show(_predictions_text(predictions), payload)
     return OK
+
+
+def _tell_outside(found: Iterable[Outside], count: int, console: Console) -> None:
+    """A number that the model hardly knows gets an answer all the same: say so, and no more."""
+    for one in found:
+        console.complain(one.words(count))
 
 
 def _predictions_text(predictions: Predictions) -> str:
@@ -65,10 +76,11 @@ def _records(columns: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _predict_file(arguments: argparse.Namespace, model: Model, console: Console) -> int:
-    objects, summary = _predicted(model, arguments.file)
+    objects, summary = _predicted(model, arguments)
     failed = summary.failed + summary.skipped
     payload = {"model": arguments.model, "rows": objects, "ok": summary.ok, "failed": failed}
     console.show(_file_text(objects, has_errors=failed > 0), payload)
+    _tell_outside(summary.outside, summary.rows, console)
     if failed:
         first = next(cells for cells in objects if cells["error"])
         told = f"row {first['row']}: {first['error']}"
@@ -78,18 +90,25 @@ def _predict_file(arguments: argparse.Namespace, model: Model, console: Console)
     return SOME_FAILED if failed else OK
 
 
-def _predicted(model: Model, file: str) -> tuple[Records, Summary]:
+def _predicted(model: Model, arguments: argparse.Namespace) -> tuple[Records, Summary]:
     """The rows with their answers or errors, and what became of them in all."""
-    from kserve_client.scoring import ScoreOptions, scored
+    from kserve_client.scoring import ReadOptions, ScoreOptions, scored
 
-    source = sys.stdin.buffer if file == STDIO else Path(file)
-    chunks = scored(model, source, ScoreOptions(patience_s=PATIENCE_S))
+    reading = ReadOptions(
+        format=arguments.format,
+        encoding=arguments.encoding,
+        delimiter=arguments.delimiter,
+        decimal=arguments.decimal,
+    )
+    source = sys.stdin.buffer if arguments.file == STDIO else Path(arguments.file)
+    chunks = scored(model, source, ScoreOptions(reading, patience_s=PATIENCE_S))
     objects: Records = []
     while True:
         try:
-            objects += _chunk_records(next(chunks))
+            chunk = next(chunks)
         except StopIteration as ended:
             return objects, ended.value
+        objects += _chunk_records(chunk)
 
 
 def _chunk_records(chunk: Scored) -> Iterator[dict[str, Any]]:

@@ -10,9 +10,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from kserve_client.catalog import Catalog
 from kserve_client.cli.arguments import UsageError
@@ -34,9 +35,10 @@ from kserve_client.scoring import (
 from kserve_client.scoring import score as score_table
 from kserve_client.scoring.calls import OnProgress, check_readable_again, targets
 from kserve_client.scoring.mapping import Origin
-from kserve_client.scoring.sinks import Target
+from kserve_client.scoring.sinks import Target, are_different
 from kserve_client.scoring.sinks import opened as opened_sink
-from kserve_client.scoring.sources import Found, Location, is_url, label
+from kserve_client.scoring.sinks.options import COMPRESSIONS, FORMATS
+from kserve_client.scoring.sources import Location, Source, is_url, label, opened
 
 if TYPE_CHECKING:
     from kserve_client.scoring import DaskCluster
@@ -113,10 +115,13 @@ def _check_words(arguments: argparse.Namespace) -> None:
         if place and is_url(place) and _scheme(place) not in arguments.allow_url:
             raise UsageError(f"{label(place)}: add --allow-url {_scheme(place)} to use such URLs")
     named = [place for place in places[:3] if place and place != STDIO]
-    if len({_resolved(place) for place in named}) < len(named):
+    if not are_different(*named):
         raise UsageError("INPUT, OUTPUT and --errors have to be different files")
     if arguments.errors == STDIO == arguments.output:
         raise UsageError("only one of OUTPUT and --errors can be standard output")
+    if not arguments.output_format:
+        for place in (arguments.output, arguments.errors):
+            _check_ending(place or STDIO)
 
 
 def _check_engine(arguments: argparse.Namespace) -> None:
@@ -130,12 +135,25 @@ def _check_engine(arguments: argparse.Namespace) -> None:
         raise UsageError("--engine dask reads INPUT on its workers: name a file or a URL, not -")
 
 
+def _check_ending(place: str) -> None:
+    """Raise UsageError for a result whose name promises a format that nothing here writes.
+
+    A name without an ending, as a stream and a device have, takes the format of INPUT.
+    """
+    name = PurePosixPath(urlsplit(place).path if is_url(place) else place).name.lower()
+    endings = PurePosixPath(name).suffixes
+    if endings and endings[-1] in COMPRESSIONS:
+        endings.pop()
+    if endings and endings[-1] not in FORMATS:
+        raise UsageError(
+            f"{label(place)}: there is no result in the format {endings[-1]}. Write .csv, .jsonl, "
+            ".parquet or .arrow (.csv.gz and .jsonl.zst too), or name the format with "
+            "--output-format"
+        )
+
+
 def _scheme(url: str) -> str:
     return url.partition("://")[0].lower()
-
-
-def _resolved(place: str) -> str:
-    return place if is_url(place) else str(Path(place).resolve())
 
 
 def _options(arguments: argparse.Namespace) -> ScoreOptions:
@@ -212,13 +230,16 @@ def _score_as_job(
         model, table.source, table.options, model_name=arguments.model, input_name=name
     )
     places = list(targets(table.sink, table.errors, table.options.writing))
-    for target, writing in places:
-        _check_writable(target, writing, facts)
+    with opened(table.source, table.options.reading) as source:
+        for target, writing in places:
+            _check_writable(target, writing, source)
     with _job(arguments, facts) as job:
         cluster = _cluster(arguments)
+        ok_before = job.counts.ok
         summary = _run(job, model, table, watch, cluster)
         if arguments.retry_failed and summary.is_complete and summary.ok < summary.rows:
-            summary = _retry(job, model, table, watch, cluster)
+            again = _retry(job, model, table, watch, cluster)
+            summary = _both(summary, again, ok_before)
         if summary.is_complete:
             for target, writing in places:
                 write_results(job, target, writing)
@@ -262,6 +283,29 @@ def _retry(
     return _with_first_error(job, summary)
 
 
+def _both(first: Summary, again: Summary, ok_before: int) -> Summary:
+    """The summary of a run and of the retry after it, with the latencies of the retry.
+
+    The retry sent all rows that were not predicted by then, so only those that were before the run
+    are not of the two.
+    """
+    if first.rows_before == first.rows:  # nothing was left to do but the retry
+        return again
+    found = {one.feature: one for one in first.outside}
+    for one in again.outside:
+        found[one.feature] = found[one.feature].and_more(one) if one.feature in found else one
+    return dataclasses.replace(
+        again,
+        elapsed_s=first.elapsed_s + again.elapsed_s,
+        requests=first.requests + again.requests,
+        retried=first.retried + again.retried,
+        sent_bytes=first.sent_bytes + again.sent_bytes,
+        received_bytes=first.received_bytes + again.received_bytes,
+        rows_before=ok_before,
+        outside=tuple(found.values()),
+    )
+
+
 def _job(arguments: argparse.Namespace, facts: Facts) -> Job:
     """The job, begun or gone on with. Raises UsageError for one that nobody asked to go on with."""
     from kserve_client.scoring.job import Job, has_job
@@ -288,15 +332,15 @@ class _LookedError(Exception):
     """A target can be written; nothing shall appear there yet."""
 
 
-def _check_writable(target: Target, writing: WriteOptions, facts: Facts) -> None:
+def _check_writable(target: Target, writing: WriteOptions, source: Source) -> None:
     """Find out before the run what would be in the way of its result."""
     if isinstance(target, Path) and target.exists() and not (target.is_file() or target.is_dir()):
         return  # who reads a pipe would take this for its end
-    found = Found(**facts.input.found)
     with (
         suppress(_LookedError),
-        opened_sink(target, writing, found, facts.input.columns),
+        opened_sink(target, writing, source.found, source.columns) as sink,
     ):
+        sink.check(source.schema)
         raise _LookedError
 
 
@@ -328,6 +372,8 @@ def _tell(
     if console.as_json or not arguments.quiet:
         tell = console.note if STDIO in (arguments.output, arguments.errors) else console.show
         tell(_text(arguments, summary), _object(arguments, summary, job))
+    for one in summary.outside:
+        console.complain(one.words(summary.rows - summary.rows_before))
     if summary.failed:
         console.complain(failed_words(summary.failed, summary.rows, summary.first_error))
     if summary.stopped:

@@ -78,11 +78,12 @@ class Asker:
         """
         self.check_open()
         sent = WITHHELD if is_private else _shown_sent(body or b"", headers)
-        asked = Asked(method, path, sent, dict(headers))
+        asked = Asked(method, path, sent)
         try:
             answer = self._transport.exchange(method, path, body=body, headers=headers, retries=0)
         except KServeClientError as error:
-            self.asked.append(replace(asked, problem=str(error)))
+            is_unasked = isinstance(error, ConfigurationError)
+            self.asked.append(replace(asked, problem=str(error), is_unasked=is_unasked))
             self._hear_nothing(error)
             raise
         self._silences = 0

@@ -25,18 +25,19 @@ class Asked:
     """One request of a check and what came back, cut for reading.
 
     `sent` is the body of the request, `seen` that of the answer. `status` is None where no whole
-    answer came; then `problem` says why. No secret is in any of them.
+    answer came; then `problem` says why, and `is_unasked` that it was a setting of ours: nothing was
+    sent. No secret is in any of them.
     """
 
     method: str
     path: str
     sent: str = ""
-    sent_headers: Mapping[str, str] = field(default_factory=dict)
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     seen: str = ""
     elapsed_ms: float | None = None
     problem: str = ""
+    is_unasked: bool = False
 
     @property
     def status_words(self) -> str:
@@ -100,23 +101,36 @@ class Report:
         return any(asked.status is not None for result in self.results for asked in result.asked)
 
     @property
-    def score(self) -> int:
-        """0 to 100: a pass counts 1, a warning ½, of all checks that were not skipped."""
+    def is_unasked(self) -> bool:
+        """Whether a setting of ours let nothing be asked."""
+        return any(asked.is_unasked for result in self.results for asked in result.asked)
+
+    @property
+    def score(self) -> int | None:
+        """0 to 100: a pass counts 1, a warning ½, of all checks that were not skipped.
+
+        None where nothing answered: a server that is off speaks V2 neither well nor badly.
+        """
+        if not self.is_answered:
+            return None
         judged = [POINTS[r.verdict] for r in self.results if r.verdict != "skipped"]
         return round(100 * sum(judged) / len(judged)) if judged else 0
 
     @property
-    def grade(self) -> Grade:
-        """A from 90, B from 75, C from 60, D from 40, else F.
+    def grade(self) -> Grade | None:
+        """A from 90, B from 75, C from 60, D from 40, else F; None without any answer.
 
         Where a must was skipped it is C at best, since half was not looked at; with one failed must
-        D at best; with two, or without any answer, F.
+        D at best; with two F.
         """
+        score = self.score
+        if score is None:
+            return None
         musts = [result.verdict for result in self.results if result.is_must]
-        if musts.count("fail") > 1 or not self.is_answered:
+        if musts.count("fail") > 1:
             return "F"
         best: Grade = "D" if "fail" in musts else "C" if "skipped" in musts else "A"
-        return max(_earned(self.score), best)
+        return max(_earned(score), best)
 
     @property
     def worst(self) -> Result | None:

@@ -79,6 +79,8 @@ def _cell(feature: Feature, variant: int) -> Any:
         return feature.choices[min(variant, len(feature.choices) - 1)].value
     if feature.default is not None and variant == 0:
         return feature.default
+    if feature.image is not None:
+        return np.full(feature.row_shape, (feature.image.low, feature.image.high)[variant])
     if not feature.is_scalar:
         return np.full(feature.row_shape, variant)
     if feature.kind in ("number", "integer"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import responses
 from hypothesis import settings
 
 from kserve_client.wire.body import Body, write_body
@@ -31,3 +32,10 @@ def requests_are_v2() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("kserve_client.client.write_body", checked)
         yield
+
+
+@pytest.fixture
+def mock() -> Iterator[responses.RequestsMock]:
+    """Stand between the client and the network."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock

@@ -1,6 +1,6 @@
 """The cluster: InferenceServices of the allowed namespaces, by the official Kubernetes library.
 
-Needs `pip install 'kserve-client[kubernetes]'`. Only namespaces that the settings name are asked, by
+Needs `pip install kubernetes`. Only namespaces that the settings name are asked, by
 GET alone. Paths, paging (`limit`, `continue`) and watches are those of "Kubernetes API concepts".
 """
 
@@ -351,8 +351,7 @@ def _library() -> Any:
         return importlib.import_module("kubernetes")
     except ImportError:
         raise ConfigurationError(
-            "looking for InferenceServices needs the Kubernetes library: "
-            "pip install 'kserve-client[kubernetes]'"
+            "looking for InferenceServices needs the Kubernetes library: pip install kubernetes"
         ) from None
 
 

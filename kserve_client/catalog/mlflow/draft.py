@@ -18,7 +18,7 @@ from kserve_client.frames import request_of
 from kserve_client.signature import Feature, Output, PartialSignature, Signature
 
 EXAMPLE = "Input example"
-_OF_A_COLUMN = ("datatype",)
+_OF_A_COLUMN = ("datatype", "content_type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _columns(
         columns, is_named = tuple({**column, "name": name} for column, name in pairs), True
     tensors = dict(schema.tensors)
     if said.tensors.get("layout", tensors.get("layout")) != tensors.get("layout"):
-        # Served by another runtime than MLflow's, which takes one tensor: no datatypes of columns.
+        # Served by another runtime than MLflow's, which takes one tensor: nothing of inputs.
         tensors, columns = {}, tuple(_without(column, *_OF_A_COLUMN) for column in columns)
     _note_unknown(said, [str(column["name"]) for column in columns], notes)
     return {**tensors, **said.tensors}, columns, is_named

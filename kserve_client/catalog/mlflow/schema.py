@@ -120,7 +120,9 @@ def _column(spec: Spec, at: int, notes: list[str]) -> Settings | None:
     if type_ == "binary":
         notes.append(f"{name} is binary: what is written into its field travels as text")
     kind, wire = KIND_OF_TYPE[type_]
-    return {"name": name, "kind": kind, "datatype": wire, **needed}
+    # MLServer 1.7.1 gives the model a moment then, as MLflow wants it; without it a text.
+    travels = {"content_type": "datetime"} if type_ == "datetime" else {}
+    return {"name": name, "kind": kind, "datatype": wire, **travels, **needed}
 
 
 def _tensor_inputs(

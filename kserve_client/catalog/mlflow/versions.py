@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
@@ -35,6 +35,18 @@ class ModelVersion:
     model_id: str = ""
     description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+
+
+def by_logged_model(found: Sequence[ModelVersion]) -> dict[str, ModelVersion]:
+    """Versions, the newest first, by `model_id`.
+
+    One logged model may be several of them: the newest counts, and before it one that has an alias.
+    """
+    known: dict[str, ModelVersion] = {}
+    for one in sorted(found, key=lambda one: not one.aliases):
+        if one.model_id:
+            known.setdefault(one.model_id, one)
+    return known
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kserve_client.decimals import Decimal, ungrouped
 from kserve_client.errors import InputError
 from kserve_client.frames import MISSING_TEXTS
 from kserve_client.signature import REFERENCE_QUANTILES
 
 Family = Literal["number", "integer", "boolean", "date", "category", "text", "empty"]
-DecimalMark = Literal[".", ","]
 MOST_COLUMNS = 2_000
 MOST_CELLS = 10_000_000
 UNNAMED = "Unnamed: 0"  # what pandas calls the column of its index that has no name
@@ -44,7 +44,7 @@ _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 _PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+_GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]+)?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]00:00(:00(\.0+)?)?)?")
 _OTHER_DAY = re.compile(
     r"[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}\b.*|[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2}\b.*"
@@ -165,7 +165,7 @@ def checked_names(columns: Sequence[str]) -> list[str]:
 
 
 def read_column(
-    name: str, cells: Sequence[str], *, mark: DecimalMark = ".", is_first: bool = False
+    name: str, cells: Sequence[str], *, mark: Decimal = ".", is_first: bool = False
 ) -> Column:
     """A column of a file without types: `cells` are its texts, row by row.
 
@@ -179,7 +179,7 @@ def read_column(
 
 
 def _counted_column(
-    name: str, cells: Mapping[str, int], mark: DecimalMark, *, is_first: bool
+    name: str, cells: Mapping[str, int], mark: Decimal, *, is_first: bool
 ) -> Column:
     gaps, present = _parted(cells, MISSING_TEXTS)
     more_gaps, values = _parted(present, GAPS)
@@ -240,15 +240,6 @@ def typed_truths(name: str, cells: Mapping[bool, int], missing: int) -> Column:
 def typed_days(name: str, cells: Mapping[str, int], missing: int) -> Column:
     """A column of dates or moments of a file with types, as texts of ISO 8601."""
     return _with_gaps(_days(name, cells) or _texts(name, cells), _none(missing))
-
-
-def has_decimal_commas(cells: Iterable[str]) -> bool:
-    """Whether these are numbers, and some of them have a comma where others write a point."""
-    present = {cell.strip() for cell in cells}
-    numbers = {cell for cell in present if cell.casefold() not in MISSING_TEXTS | GAPS}
-    return any("," in cell for cell in numbers) and all(
-        _number(cell, ",") is not None for cell in numbers
-    )
 
 
 # What is missing
@@ -350,10 +341,10 @@ def _has_other_days(cells: Mapping[str, int]) -> bool:
     return bool(cells) and all(map(_OTHER_DAY.fullmatch, map(str.strip, cells)))
 
 
-def _with_numbers(column: Column, cells: Mapping[str, int], mark: DecimalMark) -> Column:
+def _with_numbers(column: Column, cells: Mapping[str, int], mark: Decimal) -> Column:
     """Read what of the cells can be read as numbers; a column of numbers where that is all."""
     read = _read(cells, mark)
-    if mark == "," and None in read:
+    if mark == "," and None in read and not any(ungrouped(cell) != cell for cell in cells):
         with_points = _read(cells, ".")
         read = read if None in with_points else with_points
     strays = [cell for cell, number in zip(cells, read, strict=True) if number is None]
@@ -370,7 +361,7 @@ def _with_numbers(column: Column, cells: Mapping[str, int], mark: DecimalMark) -
 # Texts as numbers
 
 
-def _read(cells: Iterable[str], mark: DecimalMark) -> Sequence[int | float | None]:
+def _read(cells: Iterable[str], mark: Decimal) -> Sequence[int | float | None]:
     """Each text as a number, None for what is none. Whole numbers beyond 2^53 are exact."""
     texts = [*cells]
     fast = _read_fast(texts, mark)
@@ -382,7 +373,7 @@ def _read(cells: Iterable[str], mark: DecimalMark) -> Sequence[int | float | Non
     ]
 
 
-def _read_fast(texts: list[str], mark: DecimalMark) -> list[float] | None:
+def _read_fast(texts: list[str], mark: Decimal) -> list[float] | None:
     """All at once; None where they need a look each."""
     characters = set("".join(texts))
     if mark == ",":
@@ -398,7 +389,7 @@ def _read_fast(texts: list[str], mark: DecimalMark) -> list[float] | None:
         return None
 
 
-def _number(text: str, mark: DecimalMark) -> int | float | None:
+def _number(text: str, mark: Decimal) -> int | float | None:
     """One text as a number; the other mark may part thousands, in groups of three digits."""
     if _INFINITE.fullmatch(text):
         return float(text)
@@ -415,7 +406,7 @@ def _number(text: str, mark: DecimalMark) -> int | float | None:
     return number if _LEAST_INTEGER <= number <= _GREATEST_INTEGER else None
 
 
-def _plain_numbers(name: str, cells: Sequence[str], mark: DecimalMark) -> Column | None:
+def _plain_numbers(name: str, cells: Sequence[str], mark: Decimal) -> Column | None:
     """A column of finite numbers and gaps, without a look at each; None where one is needed."""
     common = set(cells[:ROWS_OF_AN_ID])
     if len(cells) < ROWS_WORTH_A_SHORT_WAY or not any(map(str.isdecimal, "".join(common))):

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, cast
 
 from kserve_client.catalog.sample import columns as sample_columns
-from kserve_client.catalog.sample.columns import MOST_CELLS, DecimalMark, Sample, checked_names
+from kserve_client.catalog.sample.columns import MOST_CELLS, Column, Sample, checked_names
 from kserve_client.catalog.sample.csv_reader import DELIMITERS, CsvReader
 from kserve_client.catalog.sample.parquet import read_parquet
+from kserve_client.decimals import decimal_sign, doubtful, readings
 from kserve_client.errors import InputError
 
 LIMIT_ROWS = 200_000
@@ -142,15 +143,17 @@ def _read_lines(lines: _Lines, name: str, limit_rows: int) -> Sample:
     for cells in chain(first, rows):
         kept.add(cells)
     kept.flush()
-    mark = _decimal_mark(reader.delimiter, first)
-    columns = tuple(
-        sample_columns.read_column(column, kept.cells(at), mark=mark, is_first=at == 0)
-        for at, column in enumerate(names)
-    )
+    mark = decimal_sign(zip(*first, strict=True), reader.delimiter)
+    columns = []
+    for at, column in enumerate(names):
+        cells = kept.cells(at)
+        columns.append(sample_columns.read_column(column, cells, mark=mark, is_first=at == 0))
+        if mark == "." and reader.delimiter != ",":
+            _check_points(columns[-1], cells)
     encoding = reader.encoding if lines.is_utf8 else "Windows-1252"
     commas = ", decimal commas" if mark == "," else ""
     form = f"CSV, {DELIMITERS[reader.delimiter]}, {encoding}{commas}"
-    return Sample(name, columns, kept.rows, form, kept.note(is_cut=lines.is_cut))
+    return Sample(name, tuple(columns), kept.rows, form, kept.note(is_cut=lines.is_cut))
 
 
 def _whole_rows(reader: CsvReader) -> Iterator[Sequence[str]]:
@@ -196,12 +199,15 @@ def _check_delimiter(lines: Sequence[str]) -> None:
             )
 
 
-def _decimal_mark(delimiter: str, rows: Sequence[Sequence[str]]) -> DecimalMark:
-    """A comma where it does not part cells and a column of numbers has it."""
-    if delimiter == ",":
-        return "."
-    commas = any(map(sample_columns.has_decimal_commas, zip(*rows, strict=True)))
-    return "," if commas else "."
+def _check_points(column: Column, cells: Sequence[str]) -> None:
+    """Refuse numbers of which nobody can say whether their points part thousands."""
+    cell = doubtful(cells) if column.family in ("number", "integer") else ""
+    if cell:
+        small, large = readings(cell)
+        raise InputError(
+            f"{column.name}: {cell.strip()!r} may be {small} or {large}; save the table without points "
+            "between thousands, or, where they are decimal points, with commas between the cells"
+        )
 
 
 class _KeptRows:

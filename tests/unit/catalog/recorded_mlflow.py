@@ -14,6 +14,7 @@ from kserve_client.catalog.mlflow import Registry
 from kserve_client.endpoint import Endpoint
 from kserve_client.transport import Transport
 from scripts.record import Recording, load
+from tests.v2_server import Reply, V2Server, v2_server
 
 RECORDED = {
     one.name: one
@@ -38,6 +39,17 @@ def recorded_mlflow(**settings: Any) -> Iterator[tuple[Registry, responses.Reque
             if not recording.request_headers:
                 play(mock, recording)
         yield registry, mock
+
+
+@contextmanager
+def mlflow_server() -> Iterator[V2Server]:
+    """Play all recordings on a port of loopback; its `replies` may be changed."""
+    with v2_server() as running:
+        for one in RECORDED.values():
+            if not one.request_headers:
+                kind = one.headers.get("content-type", "application/json")
+                running.replies[one.path] = Reply(one.status, one.answer, kind)
+        yield running
 
 
 def play(mock: responses.RequestsMock, recording: Recording, url: str = "") -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kserve_client import Catalog
+from kserve_client.catalog import Entry, Summary
 from kserve_client.catalog.cluster import Found, Problem
 from kserve_client.catalog.inference_services import InferenceService
 from kserve_client.catalog.models_file import parse_models_file
@@ -110,11 +111,29 @@ def test_services_of_the_cluster_follow_the_models_of_the_file() -> None:
     assert "flowers/iris" in models
     assert models.title("birds/owl") == "birds/owl"
     assert models.entry("birds/owl").endpoint is None
-    assert models.titles() == {
+    assert {name: one.title for name, one in models.summaries().items()} == {
         "mine": "Iris species",
         "plain": "plain",
         "birds/owl": "birds/owl",
     }
+
+
+def test_a_summary_takes_what_the_service_says() -> None:
+    """Named in short, of a model whose entry says nothing else; MLflow was not asked yet."""
+    form = Entry(title="Theirs", owner="Cluster team", mlflow="models:/iris@champion")
+    service = InferenceService("flowers", "iris", url="http://iris.test", form=form)
+    text = "kubernetes: {namespaces: [flowers]}\nmodels: {mine: {inference_service: iris}}\n"
+    content = parse_models_file(text, source="m.yaml", folder=Path())
+    models = Catalog(content, discovery=lambda: Found({service.key: service}))
+    assert models.summary("mine") == Summary("Theirs", owner="Cluster team")
+    assert models.summaries() == {"mine": models.summary("mine")}
+
+
+def test_a_summary_of_an_endpoint_does_not_wait_for_the_cluster() -> None:
+    """The title of a model of the file is known before any cluster has answered."""
+    models, asked = cluster_catalog(flowers__iris="http://iris.test")
+    assert models.title("plain") == "plain"
+    assert asked == []
 
 
 def test_a_model_of_the_file_on_a_service_of_the_cluster() -> None:

@@ -101,6 +101,22 @@ def test_labels_alone_in_the_file(server: responses.RequestsMock) -> None:
     assert signature.outputs == (Output(name="price", kind="value", unit="EUR"),)
 
 
+@pytest.mark.parametrize("levels", ["", ", low: 0", ", high: 1"])
+def test_what_the_file_says_of_a_picture_and_what_not(
+    levels: str, server: responses.RequestsMock
+) -> None:
+    """Levels that were said stay said beside the metadata, and no others become so."""
+    inputs = [{"name": "area", "datatype": "FP32", "shape": [-1, 2, 2]}]
+    said(server, COLUMNS | {"inputs": inputs})
+    models = open_catalog(
+        "models: {house: {endpoint: demo, signature: {features: "
+        f"[{{name: area, kind: image, image: {{width: 2, height: 2{levels}}}}}]}}}}}}"
+    )
+    (feature,) = models.model("house").signature.features
+    assert feature.image is not None
+    assert feature.image.says_levels is bool(levels)
+
+
 def test_a_server_that_is_down_leaves_what_the_file_says(server: responses.RequestsMock) -> None:
     """The failure is told beside it, after one try."""
     models = open_catalog("models: {house: {endpoint: demo, signature: {features: [{name: a}]}}}")

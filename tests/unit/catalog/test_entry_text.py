@@ -217,6 +217,16 @@ def test_what_other_sources_must_not_overrule_is_written() -> None:
     assert "required" in back.features[0].model_fields_set
 
 
+def test_levels_of_a_picture_are_written_where_they_were_said() -> None:
+    """Though they are the usual ones: numbers are checked by them, and are not without."""
+    size = {"width": 1, "height": 1}
+    for image in (size, size | {"low": 0, "high": 1}):
+        features = [{"name": "a", "kind": "image", "image": image}]
+        back = read_back(entry_text("m", entry(signature={"features": features}))).signature
+        assert back is not None
+        assert back.features[0].model_dump(exclude_unset=True)["image"] == image
+
+
 def test_columns_say_pd_by_themselves() -> None:
     """Only another content type, or none, is worth a line."""
     for content, line in (

@@ -282,6 +282,19 @@ def test_columns_have_no_tensor_of_their_own() -> None:
     assert (second.layout, second.datatype, second.features[0].datatype) == ("tensor", "FP64", None)
 
 
+def test_one_tensor_has_no_inputs_to_say_the_content_of() -> None:
+    """What a column of texts is to the server goes with its column."""
+    columns = draft(
+        METADATA,
+        {"name": "a", "kind": "number", "datatype": "FP64", "content_type": "np"},
+        tensors={"layout": "columns"},
+    )
+    tensor = draft(FILE, {"name": "a"}, tensors={"layout": "tensor", "input": "x"})
+    merged = merge([columns, tensor])
+    assert signature_of(merged).features == (Feature(name="a", kind="number"),)
+    assert merged.notes == ()
+
+
 def test_what_is_said_of_another_layout_does_not_hold() -> None:
     """A table is no content type for one tensor, nor NumPy's one for columns."""
     columns = draft(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import requests
 import responses
 
-from kserve_client.catalog.mlflow import Reference, Registry
+from kserve_client.catalog.mlflow import ModelVersion, Reference, Registry, by_logged_model
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import (
     AccessError,
@@ -499,3 +500,12 @@ def test_a_server_that_is_not_there() -> None:
         mock.get(f"{API}/model-versions/get", body=requests.ConnectionError("refused"))
         with pytest.raises(ConnectError):
             registry.describe("models:/iris/1")
+
+
+def test_a_logged_model_that_is_two_versions() -> None:
+    """The newest one is named, but an alias says more than a number."""
+    third, second, first = (ModelVersion("iris", str(n), model_id=MODEL) for n in (3, 2, 1))
+    champion = replace(second, aliases=("champion",))
+    assert by_logged_model([third, second, first]) == {MODEL: third}
+    assert by_logged_model([third, champion, first]) == {MODEL: champion}
+    assert by_logged_model([ModelVersion("iris", "1")]) == {}

@@ -70,7 +70,9 @@ def signature_of(draft: Draft) -> Signature:
 def test_every_type_of_a_column(type_: str, kind: str, datatype: str) -> None:
     """As MLServer's MLflow runtime names the datatypes."""
     draft = described([column("x", type_)])
-    assert draft.features == ({"name": "x", "kind": kind, "datatype": datatype, "required": True},)
+    said = {"name": "x", "kind": kind, "datatype": datatype, "required": True}
+    moment = {"content_type": "datetime"} if type_ == "datetime" else {}
+    assert draft.features == ({**said, **moment},)
     assert draft.tensors == {"layout": "columns", "content_type": "pd"}
     assert signature_of(draft).features[0].wire_datatype() == datatype
 
@@ -507,7 +509,7 @@ def test_a_gap_in_an_example() -> None:
     columns = [column("a"), column("b", required=False)]
     draft = described(columns, example=[[1, None], [float("nan"), 2]])
     assert draft.examples == {"Input example": {"a": 1}}
-    assert draft.notes[-1].startswith("Input example 2 is left out: column missing: 'a'")
+    assert draft.notes[-1].startswith("Input example 2 is left out: feature missing: 'a'")
 
 
 def test_three_rows_are_enough() -> None:

@@ -26,7 +26,7 @@ from kserve_client.catalog.sample import reading as sample_reading
 from kserve_client.catalog.sample.columns import Column, read_column
 from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.frames import encode
-from kserve_client.scoring.sources import survey
+from kserve_client.scoring.sources import count_rows, preview
 from kserve_client.signature import Choice, Feature, Signature
 
 IRIS = """\
@@ -178,10 +178,36 @@ def test_english_thousands_in_quotes() -> None:
     assert price.numbers.quantiles[-1] == 12000
 
 
-def test_a_column_of_points_in_a_file_of_commas() -> None:
-    """Exported by another program: it is read by itself."""
-    read = sample("a;b;c\n1,5;2.5;1.234\n2,5;3.25;9.999\n")
-    assert [(c.numbers.least if c.numbers else None) for c in read.columns] == [1.5, 2.5, 1234]
+def test_both_signs_in_one_table() -> None:
+    """Exported by two programs: a cell with a comma is no number, and thousands are not guessed."""
+    read = sample("a;b\n1,5;2.5\n2,5;3.25\n")
+    assert [column.family for column in read.columns] == ["text", "number"]
+    with pytest.raises(InputError, match=r"c: '1\.234' may be 1\.234 or 1234"):
+        sample("a;b;c\n1,5;2.5;1.234\n2,5;3.25;9.999\n")
+
+
+def test_points_part_thousands_in_a_file_of_commas() -> None:
+    """As tables to score are read; beside "0.5" in the same column nothing is read as 1.2."""
+    rows = "80;1.350;1.350\n" * 1_000 + "80;1.350;0.5\n"
+    read = sample(f"a;b;c\n60,5;1.200;1.200\n{rows}")
+    numbers = [c.numbers.quantiles[0] if c.numbers else None for c in read.columns]
+    assert numbers == [60.5, 1200, 1200]
+    assert (read.column("c").family, read.column("c").stray) == ("text", "0.5")
+
+
+def test_points_that_may_part_thousands_are_not_learned_by_a_guess() -> None:
+    """A column that could be read in two ways is refused, unless commas part the cells."""
+    with pytest.raises(InputError) as caught:
+        sample("a;price\nx;1.200\ny;1.350\n")
+    assert str(caught.value) == (
+        "price: '1.200' may be 1.2 or 1200; save the table without points between thousands, or, "
+        "where they are decimal points, with commas between the cells"
+    )
+    for text in ("a,price\nx,1.200\n", "a;price\nx;1.200\ny;12.34\n"):
+        column = sample(text).column("price")
+        assert column.numbers is not None
+        assert column.numbers.quantiles[0] == 1.2
+    assert sample("a;price\nx;1.200\ny;new\n").column("price").family == "text"
 
 
 def test_a_gzipped_file_and_a_path(tmp_path: Path) -> None:
@@ -818,7 +844,8 @@ def test_a_proposal_never_breaks_a_known_feature(
 
 def test_the_sample_and_the_batch_read_one_file_alike() -> None:
     """Both find the same columns, rows and delimiter."""
-    table = survey(io.BytesIO(PENGUINS.encode()))
+    table = preview(io.BytesIO(PENGUINS.encode()))
+    count = count_rows(io.BytesIO(PENGUINS.encode()))
     read = sample(PENGUINS)
     assert [c.name for c in read.columns] == list(table.columns)
-    assert (read.rows, read.form) == (table.row_count, f"CSV, {table.delimiter_name}, UTF-8")
+    assert (read.rows, read.form) == (count, f"CSV, {table.delimiter_name}, UTF-8")

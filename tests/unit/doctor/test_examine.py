@@ -23,14 +23,14 @@ def only(report: Report, verdict: str) -> set[str]:
 
 
 def test_a_dead_server_is_a_report() -> None:
-    """Two failures, the rest skipped with the reason, an F."""
+    """Two failures, the rest skipped with the reason, and no grade."""
     report = examined("http://127.0.0.1:1")
     assert only(report, "fail") == {"server-metadata", "server-health"}
     assert {r.finding for r in report.results if r.verdict == "skipped"} == {
         "the server does not answer"
     }
-    assert (report.grade, report.is_answered) == ("F", False)
-    assert report.verdict.startswith("Sums could not be judged: no connection to")
+    assert (report.grade, report.score, report.is_answered) == (None, None, False)
+    assert report.verdict.startswith("Sums could not be judged: nothing listens on 127.0.0.1:1;")
 
 
 def test_a_hanging_server_costs_two_time_outs() -> None:
@@ -41,11 +41,9 @@ def test_a_hanging_server_costs_two_time_outs() -> None:
         time.sleep(3)
 
     with fault_server(hang) as server:
-        started = time.monotonic()
         report = examined(server.url, read_timeout_s=0.3)
-        assert time.monotonic() - started < 2
     assert len(server.seen) == 2
-    assert report.grade == "F"
+    assert report.grade is None
 
 
 def test_a_server_that_hangs_after_a_while_is_left_alone() -> None:

@@ -74,6 +74,12 @@ def test_pictures_and_tensors_are_made_up_too(feature: dict[str, Any]) -> None:
     ]
 
 
+def test_made_up_pictures_are_as_dark_and_as_light_as_pictures_are() -> None:
+    """Zeros would be no picture here."""
+    found = rows([{"name": "x", "kind": "image", "image": {**GREY, "low": 10, "high": 20}}])
+    assert found.both.inputs[0].data.tolist() == [[[10, 10]] * 2, [[20, 20]] * 2]
+
+
 def test_a_row_that_would_be_large_is_not_made_up() -> None:
     """A server may name any shape; an example makes it possible."""
     feature = {"name": "x", "kind": "tensor", "shape": [10_000, 50_000]}

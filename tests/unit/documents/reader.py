@@ -11,7 +11,8 @@ How the pages are written for him:
 - ```csv, ```json and ```yaml after a line that ends with "`name`:" are a file: it is written, or
   compared when an example has written it.
 - ```text and ```json show what the block before printed; … stands for anything.
-- ```console shows the demo's models and is read by tests/live/test_pages.py.
+- ```console shows the demo's models, or with a word behind it others, and is read by
+  tests/live/test_pages.py.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ FILES = ("csv", "json", "yaml")
 OUTPUTS = {"python": ("text", "json", "bash", "python"), "sh": ("text", "json")}
 LANGUAGES = {"python", "text", "console", *SHELL, *FILES}
 # Other clients, whose code is compiled here and run in tests/live/test_pages.py where there is one.
-PEERS = ("kserve", "mlflow", "tritonclient", "open-inference", "pyspark", "ray")
+PEERS = ("kserve", "mlflow", "mlserver", "tritonclient", "open-inference", "pyspark", "ray")
 # Commands that install or start what other tests install and start.
 ELSEWHERE = (
     "pip ",
@@ -46,9 +47,12 @@ ELSEWHERE = (
     "streamlit ",
     "export ",
     "bash out/",
+    "cp out/",
+    ". deploy/",
     "helm ",
     "kubectl ",
     "docker ",
+    "mlserver ",
 )
 _STATUS = re.compile(r"# exit status (\d+)\s*$")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from kserve_client.datatypes import DATATYPES
 from kserve_client.servers import PROFILES, ServerProfile
 from kserve_client.signature import SETTINGS_OF_KIND
 from tests import needs
-from tests.unit.documents.pages import DOCS
+from tests.unit.documents.pages import DOCS, ROOT
 from tests.unit.documents.scripted_servers import ScriptedServers
 from tests.unit.documents.test_pages import has_curl
 
@@ -47,6 +48,49 @@ def cells(profile: ServerProfile) -> list[str]:
 def test_the_table_of_servers_is_the_one_of_the_code() -> None:
     """Row by row and cell by cell."""
     assert table("servers.md", "`server`") == {name: cells(PROFILES[name]) for name in PROFILES}
+
+
+# This package as an index would have to know it, with or without an extra.
+FROM_AN_INDEX = re.compile(
+    r"kserve[-_]client\[[a-z]|pip install[^\n`]*[ '\"]kserve[-_]client(?![\w.-])"
+)
+TEXTS = {".md", ".py", ".sh", ".yaml", ".yml", ".txt", ".toml", ".ipynb", ".in", ".tpl"}
+
+
+def texts() -> Iterator[Path]:
+    """Every text that the repository keeps; what a script left in a hidden folder is none."""
+    for path in ROOT.iterdir():
+        if path.is_dir() and not path.name.startswith("."):
+            yield from (one for one in path.rglob("*") if one.suffix in TEXTS)
+        elif path.suffix in TEXTS or path.name == "Dockerfile":
+            yield path
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("pip install kserve-client", True),
+        ("pip install -U 'kserve-client'", True),
+        ("needs kserve-client" + "[s3]", True),
+        ("pip install '.[images]'", False),
+        ("`pip install .` brings the command `kserve-client`", False),
+        ("pip install Pillow", False),
+    ],
+)
+def test_an_index_install_is_seen(text: str, is_one: bool) -> None:
+    """What the next test looks for, and what it leaves alone."""
+    assert bool(FROM_AN_INDEX.search(text)) == is_one
+
+
+def test_nothing_sends_people_to_an_index_for_this_package() -> None:
+    """No index has it: each remedy names the library that is missing, or the checkout."""
+    found = {
+        str(path.relative_to(ROOT)): match.group()
+        for path in texts()
+        if path.name != Path(__file__).name
+        and (match := FROM_AN_INDEX.search(path.read_text(encoding="utf-8", errors="replace")))
+    }
+    assert found == {}
 
 
 def errors(root: type[Exception]) -> set[str]:

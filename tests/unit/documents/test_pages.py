@@ -75,7 +75,8 @@ def test_every_yaml_example_of_kubernetes_is_an_object_we_know() -> None:
         for one in yaml.safe_load_all(block.text)
     ]
     ours = {"Role", "RoleBinding", "InferenceService"}
-    assert {one["kind"] for one in objects} == ours | {"DaskCluster", "NetworkPolicy"}
+    theirs = {"CronJob", "DaskCluster", "NetworkPolicy"}
+    assert {one["kind"] for one in objects} == ours | theirs
     rules = {
         "apiGroups": ["serving.kserve.io"],
         "resources": ["inferenceservices"],
@@ -92,13 +93,15 @@ def test_every_yaml_example_of_kubernetes_is_an_object_we_know() -> None:
 @pytest.mark.parametrize(
     "where", [where for where, block in yaml_blocks().items() if not is_of_kubernetes(block)]
 )
-def test_every_yaml_example_is_a_models_file(where: str) -> None:
-    """The loader reads it, alone or with the parts that it leaves out."""
+def test_every_yaml_example_is_a_models_file(where: str, tmp_path: Path) -> None:
+    """The loader reads it, alone or with the parts that it leaves out; samples lie beside it."""
     text = yaml_blocks()[where].text
     for part, empty in (("version", "1"), ("endpoints", "{}"), ("models", "{}")):
         if not re.search(rf"^{part}:", text, re.MULTILINE):
             text = f"{part}: {empty}\n{text}"
-    parse_models_file(text, source=where, folder=Path())
+    for sample in re.findall(r"\bsample: ([\w.]+)", text):
+        (tmp_path / sample).touch()
+    parse_models_file(text, source=where, folder=tmp_path)
 
 
 def anchors(page: Path) -> set[str]:
