@@ -49,6 +49,9 @@ def _nothing_yet() -> None:
 
 
 def _shown(report: Report) -> None:
+    if report.grade is None:
+        _unanswered(report)
+        return
     with st.container(border=True):
         colour = _GRADE_COLOURS[report.grade]
         st.markdown(f"## :{colour}[Grade {report.grade}]")
@@ -60,6 +63,13 @@ def _shown(report: Report) -> None:
         )
     for result in _chosen(report):
         _check(result)
+
+
+def _unanswered(report: Report) -> None:
+    """Nobody was there to be judged: why, and where to look."""
+    st.warning(views.literal(report.verdict), icon=":material/cloud_off:")
+    st.caption(f"Asked at {views.clock(report.checked_at)}. Without an answer there is no grade.")
+    views.health_link()
 
 
 def _counts(report: Report) -> str:

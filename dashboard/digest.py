@@ -233,14 +233,9 @@ def page(saved: SavedJob, start: int, count: int) -> Page | None:
     return None if rows is None else Page(rows, tuple(chain.from_iterable(numbers)))
 
 
-def end(saved: SavedJob, rows_total: int | None) -> int:
-    """The number after the last row: `rows_total`, or where nobody knows it that of what is done.
-
-    After a run that broke off the last rows that are done may stand behind a gap.
-    """
+def end(saved: SavedJob) -> int:
+    """The number after the last row that is done; after a run that broke off, gaps may be before it."""
     done = saved.counts.done
-    if rows_total is not None:
-        return max(done, rows_total)
     # No gap without rows beyond so many: as a rule this reads nothing.
     return max((chunk.rows.stop for chunk in saved.scored(done, is_partial=True)), default=done)
 

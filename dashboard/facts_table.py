@@ -34,6 +34,7 @@ _HOW: dict[SourceKind, str] = {
 # On a phone the tables keep their width, and scroll in a box of their own.
 STYLE = """<style>
 .st-key-facts [data-testid="stTable"] { overflow-x: auto; }
+.st-key-facts [data-testid="stTable"] td * { overflow-wrap: break-word; }
 @media (max-width: 640px) { .st-key-facts table { min-width: 46rem; } }
 </style>"""
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -139,8 +140,9 @@ def failures_line(states: Iterable[SourceState]) -> None:
     if failed:
         names = " and ".join(failed)
         st.caption(
-            f":orange[:material/error: {names} could not be asked; the rest is here.] "
-            "The reason stands under Where each fact comes from."
+            f":orange[:material/error: {names[:1].upper()}{names[1:]} could not be asked; "
+            "the rest is here.] The reason stands in the part Inputs and outputs, under "
+            "Where each fact comes from."
         )
 
 
@@ -194,40 +196,6 @@ def _link(given: Any) -> tuple[str, str]:
     if isinstance(given, Mapping):
         return str(given.get("title", "")), str(given.get("url", ""))
     return str(getattr(given, "title", "")), str(getattr(given, "url", ""))
-
-
-def draw_service(service: InferenceService) -> None:
-    """The InferenceService behind the model: how it is, and which revisions get the requests."""
-    st.subheader("InferenceService")
-    st.markdown(literal(f"{service.key} · {service.readiness}"))
-    if service.traffic:
-        rows = [
-            {
-                "Revision": literal(target.revision),
-                "Requests": NOTHING if target.percent is None else f"{target.percent} %",
-                "": _role(service, target.revision, is_latest=target.is_latest),
-            }
-            for target in service.traffic
-        ]
-        st.table(
-            pd.DataFrame(rows), width="content", border="horizontal", alt="Traffic by revision"
-        )
-        st.caption("A revision is a rollout of the InferenceService, not a version of the model.")
-    if service.canary_percent is not None:
-        st.caption(f"Canary: {service.canary_percent} % are wanted for the newest revision.")
-    parts = [name for name, there in _parts(service) if there]
-    if parts:
-        st.caption(f"Beside the predictor: {' and '.join(parts)}.")
-
-
-def _role(service: InferenceService, revision: str, *, is_latest: bool) -> str:
-    if is_latest or revision == service.latest_ready_revision:
-        return "newest"
-    return "rolled out before" if revision == service.previous_revision else ""
-
-
-def _parts(service: InferenceService) -> list[tuple[str, bool]]:
-    return [("a transformer", service.has_transformer), ("an explainer", service.has_explainer)]
 
 
 # Inputs and outputs, each fact with its source
@@ -331,11 +299,7 @@ def allowed_text(feature: Feature) -> str:
         return f"{feature.image.width} × {feature.image.height} pixels"
     if feature.shape:
         return " × ".join(map(str, feature.shape))
-    if feature.min is not None and feature.max is not None:
-        return range_text(feature.min, feature.max)
-    if feature.min is not None:
-        return f"from {feature.min:g}"
-    return f"up to {feature.max:g}" if feature.max is not None else ""
+    return range_text(feature.min, feature.max)
 
 
 def usual_text(reference: Reference | None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,22 @@ from dashboard.digest import segments as segments_of
 from dashboard.jobs import Jobs, JobView, NamedSource, Spooled
 from dashboard.loading import Loaded, ModelsFileLoader
 from dashboard.monitor import Monitor
+from dashboard.rounds import Look, Rounds
 from dashboard.settings import settings
 from kserve_client.catalog import Catalog, Description, Example
 from kserve_client.catalog.inference_services import InferenceService
+from kserve_client.catalog.mlflow import ModelVersion, by_logged_model
 from kserve_client.client import ModelMetadata, ServerMetadata
 from kserve_client.doctor import Report
 from kserve_client.doctor import examine as examine_model
-from kserve_client.errors import ConfigurationError
-from kserve_client.health import Ladder, check, check_all
+from kserve_client.errors import ConfigurationError, KServeClientError
+from kserve_client.health import Ladder, check
 from kserve_client.model import Model, PredictionExchange
+from kserve_client.scoring import sendable_rows
 from kserve_client.signature import Signature
 
-HEALTH_TTL_S = 3
-LADDER_TTL_S = 5
+# Shorter than it takes Streamlit (1.67) to show that a page is drawn anew, by its paleness.
+SHORTLY_S, FIRST_LOOK_S = 0.3, 3.0
 METADATA_TTL_S = 30
 DESCRIPTION_TTL_S = 15
 AT_REST = ("scaled to zero", "stopped")
@@ -61,6 +65,14 @@ def loaded() -> Loaded:
     return _loader(str(path)).current()
 
 
+def look_beside() -> None:
+    """Have the sources asked what people call each model, for the next look. Returns at once.
+
+    MLflow alone is asked, with the credentials of the models file: no server of a model is woken.
+    """
+    catalog().look_beside()
+
+
 def open_model(name: str) -> Model:
     """A model of the catalog, with all that its sources say."""
     return catalog().model(name, description(name))
@@ -86,18 +98,35 @@ def try_out(name: str, signature: Signature, row: dict[str, Any]) -> PredictionE
     return catalog().model(name, Description(signature)).exchange([row])
 
 
-def ladders() -> dict[str, Ladder]:
-    """The health of every model up to its ready check, at most three seconds old.
+def looks(closer: str | None = None, *, longest_s: float = SHORTLY_S) -> dict[str, Look]:
+    """The health of every model up to its ready check, and of `closer` with a test inference.
 
+    As far as it is known `longest_s` after the check began: one that takes longer goes on beside.
     Models that are stopped, or may scale to zero, are not asked: that would wake them, or keep them
     awake. What the cluster says of them has to do.
+
+    Raises ConfigurationError when `closer` is not in the catalog.
     """
-    return _ladders(*_version())
+    models = catalog()
+    if closer is not None:
+        models.entry(closer)
+    alone = {key for key, service in models.services().items() if is_left_alone(service)}
+    asked = [name for name in models if name == closer or _service_key(models, name) not in alone]
+    seen = monitor()
+    checks = {
+        (name, name == closer): partial(_checked, models, name, seen, closely=name == closer)
+        for name in asked
+    }
+    found = _rounds(*_version()).look(checks, longest_s=longest_s)
+    return {name: look for (name, _), look in found.items()}
 
 
-def ladder(name: str) -> Ladder:
-    """The health of one model with a test inference, at most five seconds old."""
-    return _ladder(*_version(), name)
+def versions(name: str) -> dict[str, ModelVersion]:
+    """The versions that MLflow has of a model, at most half a minute old, by their `model_id`.
+
+    Empty where MLflow is not set up for it, or does not answer: the description says why.
+    """
+    return _versions(*_version(), name)
 
 
 def server_metadata(name: str) -> ServerMetadata:
@@ -170,6 +199,16 @@ def digest(job: JobView) -> Digest:
     return _digest(*_version(), *_results(job))
 
 
+def sendable(job: JobView) -> int:
+    """How many of the rows without a prediction can be sent once more as they are."""
+    return _sendable(*_version(), *_results(job))
+
+
+def first_failure(job: JobView) -> tuple[int, str] | None:
+    """The first row of a job that failed, from 0, and why."""
+    return _first_failure(*_results(job))
+
+
 def find(job: JobView, wanted: Wanted) -> Matches:
     """The rows of a job that somebody looks for."""
     return _find(*_results(job), wanted)
@@ -206,14 +245,15 @@ def _description(path: str, number: int, name: str) -> Description:
     return _catalog(path, number).describe(name)
 
 
-@st.cache_resource(max_entries=2, ttl=HEALTH_TTL_S, show_spinner=False)
-def _ladders(path: str, number: int) -> dict[str, Ladder]:
-    models = _catalog(path, number)
-    alone = {key for key, service in models.services().items() if is_left_alone(service)}
-    asked = [name for name in models if _service_key(models, name) not in alone]
-    found = check_all(models, asked, with_inference=False)
-    monitor().observe(found)
-    return {ladder.model: ladder for ladder in found}
+@st.cache_resource(max_entries=2, show_spinner=False, on_release=Rounds.close)
+def _rounds(path: str, number: int) -> Rounds:
+    return Rounds()
+
+
+def _checked(models: Catalog, name: str, seen: Monitor, *, closely: bool) -> Ladder:
+    found = check(models, name, with_inference=closely)
+    seen.observe(found)
+    return found
 
 
 def is_left_alone(service: InferenceService) -> bool:
@@ -229,9 +269,13 @@ def _service_key(models: Catalog, name: str) -> str | None:
     return service.key if service else None
 
 
-@st.cache_resource(max_entries=200, ttl=LADDER_TTL_S, show_spinner=False)
-def _ladder(path: str, number: int, name: str) -> Ladder:
-    return check(_catalog(path, number), name)
+@st.cache_resource(max_entries=200, ttl=METADATA_TTL_S, show_spinner=False)
+def _versions(path: str, number: int, name: str) -> dict[str, ModelVersion]:
+    try:
+        found = _catalog(path, number).versions(name)
+    except KServeClientError:
+        return {}
+    return by_logged_model(found)
 
 
 @st.cache_resource(max_entries=200, ttl=METADATA_TTL_S, show_spinner=False)
@@ -254,6 +298,18 @@ def _digest(path: str, number: int, job_id: str, owner: str, state: str) -> Dige
     with jobs().results(job_id, owner) as saved:
         model = saved.manifest.facts.model.name
         return digest_of(saved, open_model(model).signature)
+
+
+@st.cache_resource(max_entries=50, ttl=RESULTS_TTL_S, show_spinner=False)
+def _sendable(path: str, number: int, job_id: str, owner: str, state: str) -> int:
+    with jobs().results(job_id, owner) as saved:
+        return sendable_rows(saved, open_model(saved.manifest.facts.model.name))
+
+
+@st.cache_resource(max_entries=50, ttl=RESULTS_TTL_S, show_spinner=False)
+def _first_failure(job_id: str, owner: str, state: str) -> tuple[int, str] | None:
+    with jobs().results(job_id, owner) as saved:
+        return saved.first_failure()
 
 
 @st.cache_resource(max_entries=20, ttl=RESULTS_TTL_S, show_spinner=False)

@@ -11,6 +11,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from dashboard import forms, gateway, masking, views
+from dashboard.settings import upload_mb
 from dashboard.shell import Chosen
 from dashboard.sketch import (
     USE,
@@ -38,6 +39,7 @@ from kserve_client.signature import (
 )
 
 TYPES = ["csv", "tsv", "txt", "gz", "parquet"]
+SAMPLE_MB = 200
 ROW_PX, MOST_ROWS = 35, 14
 SCROLL_PX = 640
 LAYOUTS = {"tensor": "Columns of one tensor", "columns": "One input per column"}
@@ -131,6 +133,7 @@ def _upload(model: Chosen, known: Description, learning: Learning) -> None:
             label,
             type=TYPES,
             key=widget_key(name),
+            max_upload_size=upload_mb(SAMPLE_MB),
             help="It is read once, for you alone: it is not kept, and not sent to the model.",
         )
     if learning.problem is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kserve_client.catalog import Catalog, load_models_file
+from kserve_client.catalog.logged import Logged
 from kserve_client.errors import CatalogError
 
 if TYPE_CHECKING:
     from kserve_client.catalog.cluster.watch import Watch
     from kserve_client.catalog.models_file import Kubernetes, ModelsFile
 
+log = logging.getLogger(__name__)
 Fingerprint = tuple[int, int, int, int]
 
 
@@ -41,6 +44,7 @@ class ModelsFileLoader:
         self._good: Loaded | None = None
         self._problem: CatalogError | None = None
         self._watch: tuple[Kubernetes, Watch] | None = None
+        self._logged = Logged(None)
 
     def current(self) -> Loaded:
         """The newest good reading. Raises CatalogError while there has not been any."""
@@ -65,6 +69,9 @@ class ModelsFileLoader:
         try:
             content = load_models_file(self._path)
         except CatalogError as error:
+            # A file that is not there is looked for at each call.
+            if str(error) != str(self._problem):
+                log.error("The models file is wrong: %s", error)  # noqa: TRY400 - ours say it all
             self._problem = error
             return
         self._problem = None
@@ -73,7 +80,14 @@ class ModelsFileLoader:
 
     def _catalog(self, content: ModelsFile) -> Catalog:
         watch = self._watch_only(content.kubernetes)
-        return Catalog(content, folder=self._path.parent, discovery=watch.found if watch else None)
+        if self._logged.endpoint != content.mlflow:
+            self._logged = Logged(content.mlflow)
+        return Catalog(
+            content,
+            folder=self._path.parent,
+            discovery=watch.found if watch else None,
+            logged=self._logged,
+        )
 
     def _watch_only(self, settings: Kubernetes | None) -> Watch | None:
         """The watch of these settings; another one ends, which nobody waits for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,11 +14,15 @@ SAMPLES = 240
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One look at a model. `latency_ms` is None when it did not answer."""
+    """One ready check of a model: what its step "Model ready" took, None when it did not say so."""
 
     at: datetime
-    is_ready: bool
     latency_ms: float | None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the model said that it is ready."""
+        return self.latency_ms is not None
 
 
 class Monitor:
@@ -29,13 +32,11 @@ class Monitor:
         self._samples: dict[str, deque[Sample]] = {}
         self._lock = threading.Lock()
 
-    def observe(self, ladders: Iterable[Ladder]) -> None:
-        """Remember what these checks saw."""
+    def observe(self, ladder: Ladder) -> None:
+        """Remember what a check saw."""
         with self._lock:
-            for ladder in ladders:
-                kept = self._samples.setdefault(ladder.model, deque(maxlen=SAMPLES))
-                latency_ms = ladder.latency_ms if ladder.is_ready else None
-                kept.append(Sample(ladder.checked_at, ladder.is_ready, latency_ms))
+            kept = self._samples.setdefault(ladder.model, deque(maxlen=SAMPLES))
+            kept.append(Sample(ladder.checked_at, ladder.latency_ms))
 
     def samples(self, model: str) -> tuple[Sample, ...]:
         """What was seen of a model."""

@@ -8,6 +8,11 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from streamlit import config
+from streamlit.config_option import ConfigOption
+
+# Streamlit's server refuses what is larger (413), whatever a field allows; it asks at each upload (1.67.0).
+_UPLOAD_OPTION = "server.maxUploadSize"
 
 
 def _place(given: object) -> object:
@@ -72,3 +77,16 @@ class Settings(BaseSettings):
 def settings() -> Settings:
     """The settings of this process."""
     return Settings()
+
+
+def accept_uploads() -> None:
+    """Have Streamlit's server take what the settings allow, unless its option was set by hand."""
+    if not config.is_manually_set(_UPLOAD_OPTION):
+        largest_mb = settings().largest_upload_mb
+        config.set_option(_UPLOAD_OPTION, largest_mb, ConfigOption.STREAMLIT_DEFINITION)
+
+
+def upload_mb(most: int | None = None) -> int:
+    """The largest upload that arrives, in MB; `most` for a field that takes less than the settings."""
+    largest_mb = settings().largest_upload_mb if most is None else most
+    return min(largest_mb, int(config.get_option(_UPLOAD_OPTION)))

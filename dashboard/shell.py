@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit import config
 from streamlit.navigation.page import StreamlitPage
 from streamlit.runtime.pages_manager import PagesManager
 
-from dashboard import gateway
+from dashboard import gateway, picker
 from dashboard.loading import Loaded
-from dashboard.settings import settings
-from dashboard.state import MODEL_KEY, asked_model, choose, chosen_model, name_in_address, session
+from dashboard.rounds import Look
+from dashboard.settings import accept_uploads, settings
+from dashboard.state import ADDRESS_KEY, chosen_model
 from dashboard.views import NARROW_ONLY, clock, explained, literal, problem
 from kserve_client.catalog import Catalog, Entry
 from kserve_client.errors import ConfigurationError
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
 
 PRODUCT = "kserve-client"
 ICON = Path(__file__).with_name("icon.svg")
+_PAGES_OPTION = "client.showSidebarNavigation"
 # No part of a page waits for it, see `_come_back`.
 COME_BACK_S = 3600.0
+# Streamlit's own Stop ends the drawing of a page, not a job or a request: its sign stays, alone.
+HIDDEN = f"""<style>
+.st-key-{picker.CARRIER} {{ display: none; }}
+[data-testid="stStatusWidgetRunningIcon"] ~ * {{ display: none; }}
+</style>"""
 # A cluster is asked through in less than a second, where it answers.
 AWAITED_S = 0.5
 # The parts of the page Details, as they stand in the address.
@@ -45,13 +52,19 @@ class Chosen:
     """The model a page is about."""
 
     name: str
-    title: str
     entry: Entry
     catalog: Catalog
+
+    @property
+    def title(self) -> str:
+        """Its name for people, as it is known by now."""
+        return self.catalog.title(self.name)
 
 
 def navigation() -> StreamlitPage:
     """Register every page. The first call of app.py, on each run."""
+    accept_uploads()
+    _show_pages()
     # Without icons: for the icon of a page the browser would ask an outside host.
     return st.navigation(
         {
@@ -79,13 +92,23 @@ def page_guard() -> None:
         st.rerun()
 
 
+def _show_pages() -> None:
+    """Our .streamlit/config.toml hides the names of the files in pages/, and these as well (1.67.0).
+
+    A variable or an argument is the wish of whoever runs the dashboard.
+    """
+    if "environment variable" not in config.get_where_defined(_PAGES_OPTION):
+        st.set_option(_PAGES_OPTION, True)
+
+
 def frame(page: StreamlitPage) -> None:
     """What stands around every page: its window, the model picker, and where we are."""
     st.set_page_config(f"{page.title} · {PRODUCT}", page_icon=str(ICON), layout="wide")
     st.html(NARROW_ONLY)
+    st.html(HIDDEN)
     _come_back()
     with st.sidebar:
-        _picker()
+        picker.draw()
         if settings().badge:
             st.badge(settings().badge, icon=":material/science:", color="gray")
     try:
@@ -94,6 +117,19 @@ def frame(page: StreamlitPage) -> None:
         return  # there is none to show; the page explains it
     gateway.recover_jobs()
     _older_reading(loaded)
+    gateway.look_beside()
+    known = loaded.catalog.summaries()
+    if any(not one.is_settled and one.title == name for name, one in known.items()):
+        _take_titles(picker.picker_labels(known))
+
+
+@st.fragment(run_every=settings().refresh_s)
+def _take_titles(drawn: dict[str, str]) -> None:
+    """Open the page anew once MLflow has said what a model is called, which nobody waits for."""
+    with explained():
+        gateway.look_beside()
+        if picker.picker_labels(gateway.catalog().summaries()) != drawn:
+            st.rerun()
 
 
 @st.fragment(run_every=COME_BACK_S)
@@ -120,15 +156,19 @@ def _older_reading(loaded: Loaded) -> None:
 def page(title: str) -> Iterator[Chosen]:
     """The frame of a page about one model. Explains, and ends the page, when there is none."""
     catalog = _catalog_or_stop(title)
-    if _is_awaited(catalog):
+    if picker.is_awaited(catalog):
         st.title(title)
         cluster_problems(catalog.found())
         _look_again_for_it()
         st.stop()
     name = chosen_model()
     if name is None or name not in catalog:
-        name = next(iter(catalog))
-    chosen = Chosen(name, catalog.title(name), catalog.entry(name), catalog)
+        if picker.is_named(catalog):
+            st.rerun()  # the cluster told of it after the picker was drawn
+        _no_such_model(title, catalog)
+        st.stop()
+    chosen = Chosen(name, catalog.entry(name), catalog)
+    st.set_page_config(f"{chosen.title} · {title} · {PRODUCT}")
     with explained():
         try:
             yield chosen
@@ -136,6 +176,18 @@ def page(title: str) -> Iterator[Chosen]:
             if gateway.description(name).signature is not None:
                 raise
             _undescribed(name)
+
+
+def _no_such_model(title: str, catalog: Catalog) -> None:
+    """The address names a model that is gone, or never was: nothing of another one is shown."""
+    st.title(title)
+    st.warning(
+        "It was renamed or taken away, or its name is mistyped in the link.",
+        title=literal(f"There is no model {picker.missing_model()}"),
+        icon=":material/link_off:",
+    )
+    picker.draw_again(catalog)
+    st.page_link("pages/home.py", label="All models", icon=":material/arrow_forward:")
 
 
 def _undescribed(name: str) -> None:
@@ -149,7 +201,7 @@ def _undescribed(name: str) -> None:
         "pages/model.py",
         label=LEARN,
         icon=":material/arrow_forward:",
-        query_params={"m": name, PART_KEY: LEARN},
+        query_params={ADDRESS_KEY: name, PART_KEY: LEARN},
     )
 
 
@@ -158,58 +210,24 @@ def models(title: str) -> Catalog:
     return _catalog_or_stop(title)
 
 
-def _picker() -> None:
-    try:
-        catalog = gateway.catalog()
-    except ConfigurationError:
-        return  # the page explains it
-    if not len(catalog) or _is_awaited(catalog):
-        return
-    labels = _labels(catalog)
-    names = {label: name for name, label in labels.items()} | {name: name for name in labels}
-    asked = asked_model()
-    if asked in labels and labels[asked] != asked and chosen_model() is None:
-        # Streamlit's binding keeps the words of the list in the address, not the names behind them.
-        name_in_address(labels[asked])
-        st.rerun()
-    is_new, session().link = asked != session().link, asked
-    if is_new and asked in names:
-        choose({MODEL_KEY: names[asked]})
-    elif is_new and asked is not None:
-        st.toast(literal(f"The link names a model that is not in the catalog: {asked!r}"))
-    st.selectbox(
-        "Model",
-        list(labels),
-        key=MODEL_KEY,
-        format_func=lambda name: labels.get(name, name),
-        bind="query-params",
-        persist_state="session",
-    )
+def looks(closer: str | None = None) -> dict[str, Look]:
+    """What is known of the health of the models; of `closer` with a test inference.
 
-
-def _is_awaited(catalog: Catalog) -> bool:
-    """Whether the link names a model that the cluster may have, which was not asked through yet."""
-    found, asked = catalog.found(), asked_model()
-    if found is None or found.is_complete or asked is None:
-        return False
-    return asked not in catalog and asked not in _labels(catalog).values()
+    Only where nothing is known of one a page waits for it, with a sign.
+    """
+    found = gateway.looks(closer)
+    if all(look.ladder for look in found.values()):
+        return found
+    with st.spinner("Checking the models"):
+        return gateway.looks(closer, longest_s=gateway.FIRST_LOOK_S)
 
 
 @st.fragment(run_every=AWAITED_S)
 def _look_again_for_it() -> None:
     """Open the page anew once the model is there, or is not in the cluster either."""
     with explained():
-        if not _is_awaited(gateway.catalog()):
+        if not picker.is_awaited(gateway.catalog()):
             st.rerun()
-
-
-def _labels(catalog: Catalog) -> dict[str, str]:
-    """What the picker shows for each model: its title, with its name where titles are the same."""
-    titles = catalog.titles()  # at one moment: the cluster may change meanwhile
-    counts = Counter(titles.values())
-    return {
-        name: title if counts[title] == 1 else f"{title} ({name})" for name, title in titles.items()
-    }
 
 
 def _catalog_or_stop(title: str) -> Catalog:

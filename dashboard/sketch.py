@@ -171,7 +171,7 @@ class Sketch:
         tensors = self.travel()
         features = [dict(row.settings) for row in self.rows() if row.is_used]
         if tensors["layout"] == "tensor":
-            features = [_without(settings, "datatype") for settings in features]
+            features = [_without(settings, "datatype", "content_type") for settings in features]
         outputs = [dict(row.settings) for row in self.outputs if row.is_used]
         return {**tensors, "features": features, "outputs": outputs}
 

@@ -10,7 +10,8 @@ import streamlit as st
 
 from kserve_client.model import PredictionExchange
 
-MODEL_KEY = "m"
+# The widget that holds the chosen model, and the part of the address that names it.
+MODEL_KEY, ADDRESS_KEY = "model", "m"
 _STATE_KEY = "state"
 
 
@@ -33,7 +34,8 @@ class SessionState:
     what each field of a form was when it got its value, and `notes` what of that value was left out;
     `sketches` are signatures under construction, per model;
     `renewed` counts how often the widget of a name was replaced by a fresh one; `drafts` are batch
-    runs in preparation, per model; `link` what the address named when it was last read.
+    runs in preparation, per model; `is_mending` that a run began anew to write the address; `label`
+    what the picker shows; `refused` how often the storage did not take an upload, by the upload's id.
     """
 
     answers: dict[str, Answered] = field(default_factory=dict)
@@ -43,7 +45,9 @@ class SessionState:
     renewed: dict[str, int] = field(default_factory=dict)
     sketches: dict[str, Any] = field(default_factory=dict)
     drafts: dict[str, Any] = field(default_factory=dict)
-    link: str | None = None
+    is_mending: bool = False
+    label: str | None = None
+    refused: dict[str, int] = field(default_factory=dict)
 
 
 def session() -> SessionState:
@@ -55,18 +59,18 @@ def session() -> SessionState:
 
 
 def chosen_model() -> str | None:
-    """The model in the sidebar's picker; None when there are no models."""
+    """The model in the sidebar's picker; None when there are no models, or none was chosen."""
     return st.session_state.get(MODEL_KEY)
 
 
 def asked_model() -> str | None:
     """What the address names (`?m=iris`), be it a model or not."""
-    return st.query_params.get(MODEL_KEY)
+    return st.query_params.get(ADDRESS_KEY) or None
 
 
 def name_in_address(model: str) -> None:
-    """Let the address name a model."""
-    st.query_params[MODEL_KEY] = model
+    """Let the address name a model; only before a widget is bound to it."""
+    st.query_params[ADDRESS_KEY] = model
 
 
 def choose(values: Mapping[str, Any]) -> None:

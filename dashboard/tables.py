@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from dashboard.views import literal
 from kserve_client.catalog import Example
 from kserve_client.predictions import ANSWER_COLUMN
 from kserve_client.scoring.mapping import Mapping
@@ -28,13 +29,17 @@ ROW_NUMBER = "row"
 
 
 def template(signature: Signature, examples: Iterable[Example]) -> str:
-    """A CSV with the columns of a model and its examples as rows; a picture as base64 text."""
+    """A CSV with the columns of a model and its examples as rows; a picture as base64 text.
+
+    Beyond ASCII it begins with the mark of UTF-8, without which Excel takes it for Windows-1252.
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, [feature.name for feature in signature.features])
     writer.writeheader()
     for example in examples:
         writer.writerow({name: _written(cell) for name, cell in example.row.items()})
-    return out.getvalue()
+    text = out.getvalue()
+    return text if text.isascii() else f"\ufeff{text}"
 
 
 def _written(cell: Any) -> Any:
@@ -43,8 +48,8 @@ def _written(cell: Any) -> Any:
 
 def needed_columns(signature: Signature) -> str:
     """Which columns a file must and may have, in words (Markdown)."""
-    must = [f"`{feature.name}`" for feature in signature.features if feature.required]
-    may = [f"`{feature.name}`" for feature in signature.features if not feature.required]
+    must = [literal(feature.name) for feature in signature.features if feature.required]
+    may = [literal(feature.name) for feature in signature.features if not feature.required]
     parts = [f"The file needs the column{'s' if len(must) > 1 else ''} {', '.join(must)}."]
     parts += [f"It may have {', '.join(may)}."] * bool(may)
     return " ".join(

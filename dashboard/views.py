@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,13 +39,34 @@ from kserve_client.predictions import Prediction, number_text
 from kserve_client.signature import Signature
 
 MOST_BARS = 6
+# What a phone has room for beside the bars.
+NAME_LETTERS, NAME_LINES = 22, 3
+BAR_PX, LINE_PX = 36, 18
 NOTHING = "–"
 HIGHEST_CODE = 360
 LONGEST_STEP_S = 30
 # Streamlit puts columns below each other up to 640 px; wider, the answer is in sight anyway.
 NARROW_ONLY = """<style>
 @media (min-width: 641px) { [data-testid="stBottom"] { display: none; } }
-@media (max-width: 640px) { [data-testid="stBottomBlockContainer"] { padding: 0.6rem 1rem; } }
+@media (max-width: 640px) {
+  [data-testid="stBottomBlockContainer"] { padding: 0.6rem 1rem; }
+  [data-testid="stBottom"] {
+    border-top: 1px solid rgba(128, 132, 149, 0.35); box-shadow: 0 -4px 12px rgba(0, 0, 0, 0.14);
+  }
+  [data-testid="stBottom"]:not(:has([data-testid="stElementContainer"])) { display: none; }
+  /* While the answer itself can be read the line has nothing to add. A browser that does not know
+     this passes it over: the line stays. */
+  .st-key-answer-card { view-timeline-name: --answer; }
+  [data-testid="stMain"] { timeline-scope: --answer; }
+  [data-testid="stBottom"] {
+    animation: answer-in-sight linear both; animation-timeline: --answer;
+    animation-range: entry 9rem exit calc(100% - 3rem);
+  }
+}
+@keyframes answer-in-sight {
+  0%, 100% { opacity: 1; visibility: visible; }
+  0.01%, 99.99% { opacity: 0; visibility: hidden; }
+}
 /* However long the form is, the answer stays beside it. */
 @media (min-width: 641px) {
   [data-testid="stColumn"]:has(> div > [data-testid="stLayoutWrapper"] > .st-key-answer-pane) {
@@ -52,12 +76,19 @@ NARROW_ONLY = """<style>
 }
 </style>"""
 ANSWER_PANE = "answer-pane"
+ANSWER_CARD = "answer-card"
+_ANSWER_OF = "answer-of-"
 STATES: dict[str, tuple[str, str, str]] = {
     "ready": (":material/check_circle:", "green", "Ready"),
     "not ready": (":material/hourglass_top:", "orange", "Not ready"),
     "no access": (":material/lock:", "orange", "No access"),
     "down": (":material/error:", "red", "Down"),
 }
+# What a browser would be given as a link: addresses, bare hosts, mail.
+_ADDRESS = re.compile(
+    r"((?:https?://|www\.|(?<![^\s(<`'\"])[^\s(<`'\"@]+@)[^\s)>`'\"]*[^\s)>`'\".,;:])",
+    re.IGNORECASE,
+)
 _HEADLINES: tuple[tuple[type[KServeClientError], str], ...] = (
     (CatalogError, "The models file is wrong"),
     (ConfigurationError, "A setting is wrong"),
@@ -75,12 +106,13 @@ _HEADLINES: tuple[tuple[type[KServeClientError], str], ...] = (
 
 def literal(text: str) -> str:
     """Text from outside as Markdown that shows it as it is; addresses as code, not as links."""
-    parts = re.split(r"(https?://[^\s)>`'\"]*[^\s)>`'\".,;:])", text)
+    parts = _ADDRESS.split(text)
     return "".join(f"`{part}`" if at % 2 else _escaped(part) for at, part in enumerate(parts))
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:^-])", r"\\\1", text)
+    unindented = re.sub(r"\n[^\S\n]+", "\n", text)
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:^=-])", r"\\\1", unindented)
 
 
 @contextmanager
@@ -92,15 +124,20 @@ def explained(*, in_sight: bool = False) -> Iterator[None]:
     try:
         yield
     except KServeClientError as error:
-        problem(error)
-        if in_sight:
-            with st.bottom:
-                st.markdown(f":material/error: {_headline(error)}")
+        tell(error, in_sight=in_sight)
+
+
+def tell(error: KServeClientError, *, in_sight: bool = False) -> None:
+    """What happened; `in_sight` as for `explained`."""
+    problem(error)
+    if in_sight:
+        with st.bottom:
+            st.markdown(f":material/error: {_headline(error)}")
 
 
 def problem(error: KServeClientError) -> None:
     """What happened, where, and what to do."""
-    headline, text = _headline(error), literal(_sentence(_words(error)))
+    headline, text = _headline(error), literal(sentence(_words(error)))
     if isinstance(error, InputError):
         st.warning(text, title=headline, icon=":material/edit_note:")
         return
@@ -116,7 +153,7 @@ def incomplete(signature: Signature, issues: Mapping[str, str], *, in_sight: boo
     """
     fields = [f"{signature.feature(name).label}: {words}" for name, words in issues.items()]
     st.warning(
-        literal(_sentence("; ".join(fields))),
+        literal(sentence("; ".join(fields))),
         title="The form is not complete",
         icon=":material/edit_note:",
     )
@@ -144,7 +181,8 @@ def _headline(error: KServeClientError) -> str:
     return next(words for kind, words in _HEADLINES if isinstance(error, kind))
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """A reason as a sentence of its own: with a capital, and an end."""
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "…", "?")) else f"{text}."
 
@@ -169,6 +207,7 @@ def _local(at: datetime) -> datetime:
 def state_text(ladder: Ladder) -> str:
     """The state of a model in words, with its icon and colour."""
     icon, colour, words = STATES[ladder.state]
+    words += ladder.state_words.removeprefix(ladder.state)
     return f":{colour}[{icon} {words}]"
 
 
@@ -183,10 +222,17 @@ def milliseconds(elapsed_ms: float | None) -> str:
     return f"{elapsed_ms:.1f} ms" if elapsed_ms < 1 else f"{elapsed_ms:.0f} ms"
 
 
-def range_text(low: float, high: float) -> str:
-    """A range for people. Digits are grouped from five on: one of years is none of thousands."""
-    ends = [f"{end:,g}" if abs(end) >= 10_000 else f"{end:g}" for end in (low, high)]
-    return " – ".join(ends)
+def range_text(low: float | None, high: float | None) -> str:
+    """A range for people, "" without an end.
+
+    Digits are grouped from five on: one of years is none of thousands.
+    """
+    ends = [
+        f"{end:,g}" if abs(end) >= 10_000 else f"{end:g}" for end in (low, high) if end is not None
+    ]
+    if len(ends) == 2:
+        return " – ".join(ends)
+    return "".join(f"up to {end}" if low is None else f"from {end}" for end in ends)
 
 
 def percent(share: float) -> str:
@@ -203,7 +249,7 @@ def percent(share: float) -> str:
 
 def answer(prediction: Prediction, exchange: Exchange, title: str) -> None:
     """The answer, biggest thing on the page, and what stands behind it."""
-    with st.container(border=True):
+    with st.container(border=True, key=ANSWER_CARD):
         st.caption("Answer")
         if prediction.picture is not None:
             _picture(prediction, title)
@@ -221,12 +267,49 @@ def answer(prediction: Prediction, exchange: Exchange, title: str) -> None:
         st.caption(f":material/schedule: {milliseconds(exchange.elapsed_ms)}{attempts}")
 
 
-def answer_line(prediction: Prediction) -> None:
-    """The answer in one line that stays in sight where the answer itself is below the form."""
+def answer_key(model: str) -> str:
+    """The key of the container around all that is said of one ask, with the model's name in it."""
+    return f"{_ANSWER_OF}{model.encode().hex()}"  # a class in CSS has no other signs
+
+
+def hide_other_answers(model: str) -> None:
+    """Show no answer, error or line of another model. To be called before the model is asked.
+
+    A browser keeps what a run has not drawn anew until that run is over (Streamlit 1.67): for as
+    long as a slow model is asked, the answer of the one before would stand below its title.
+    """
+    other = f'[class*="st-key-{_ANSWER_OF}"]:not(.st-key-{answer_key(model)})'
+    line = f'[data-testid="stApp"]:has({other}) [data-testid="stBottom"]'
+    st.html(f"<style>{other}, {line} {{ display: none; }}</style>")
+
+
+def answer_line(prediction: Prediction, *, is_far: bool = False) -> None:
+    """The answer in one line that stays in sight where the answer itself is below the form.
+
+    `is_far` says that it is one about numbers that are not usual.
+    """
     if prediction.picture is not None:
         return  # it can't be said in a line
+    doubt = " · :orange[:material/warning: outside the usual range]" if is_far else ""
     with st.bottom:
-        st.markdown(f"**{literal(prediction.headline)}**{_in_short(prediction)}")
+        st.markdown(f"**{literal(prediction.headline)}**{_in_short(prediction)}{doubt}")
+
+
+def far_off(numbers: Sequence[str]) -> None:
+    """Tell, before the answer is read, which numbers it is about that are not usual."""
+    st.warning(
+        literal(f"Outside the usual range: {'; '.join(numbers)}."), icon=":material/warning:"
+    )
+
+
+def age(*, is_old: bool) -> None:
+    """Tell, and show by its paleness, that the answer is about an earlier form.
+
+    To be called in each run: a style of before stays until another one takes its place.
+    """
+    if is_old:
+        st.info("The form has changed since this answer.", icon=":material/history:")
+    st.html(f"<style>.st-key-{ANSWER_CARD} {{ opacity: {0.5 if is_old else 1}; }}</style>")
 
 
 def _in_short(prediction: Prediction) -> str:
@@ -271,11 +354,15 @@ def _ranked(prediction: Prediction) -> list[tuple[str, float]]:
 def _bars(prediction: Prediction) -> None:
     shown = _ranked(prediction)[:MOST_BARS]
     names, shares = [name for name, _ in shown], [share for _, share in shown]
+    ticks = bar_names(names)
+    lines = max(tick.count("<br>") for tick in ticks) + 1
+    # Plotly reads HTML in what it writes.
+    places = [html.escape(name, quote=False) for name in names]
     accent, quiet = _accent()
     figure = go.Figure(
         go.Bar(
             x=shares,
-            y=names,
+            y=places,
             orientation="h",
             text=[percent(share) for share in shares],
             textposition="outside",
@@ -285,10 +372,17 @@ def _bars(prediction: Prediction) -> None:
         )
     )
     figure.update_layout(
-        height=36 * len(shown) + 24,
+        height=max(BAR_PX, LINE_PX * (lines + 1)) * len(shown) + 24,
         margin={"l": 0, "r": 64, "t": 8, "b": 8},
         xaxis={"visible": False, "range": [0, 1], "fixedrange": True},
-        yaxis={"autorange": "reversed", "fixedrange": True, "ticksuffix": "  ", "type": "category"},
+        yaxis={
+            "autorange": "reversed",
+            "fixedrange": True,
+            "type": "category",
+            "tickvals": places,
+            "ticktext": ticks,
+            "ticksuffix": "  ",
+        },
         bargap=0.35,
         showlegend=False,
     )
@@ -302,6 +396,17 @@ def _bars(prediction: Prediction) -> None:
     hidden = len(prediction.probabilities or {}) - len(shown)
     if hidden > 0:
         st.caption(f"and {hidden} less likely")
+
+
+def bar_names(names: Sequence[str]) -> list[str]:
+    """Names in lines for a chart, as the HTML of Plotly, which would cut off their beginnings.
+
+    A long one ends in "…", unless two would read the same then.
+    """
+    cut = [textwrap.wrap(n, NAME_LETTERS, max_lines=NAME_LINES, placeholder="…") for n in names]
+    is_told_apart = len({"".join(lines) for lines in cut}) == len(names)
+    found = cut if is_told_apart else [textwrap.wrap(name, NAME_LETTERS) for name in names]
+    return ["<br>".join(html.escape(line, quote=False) for line in lines) for lines in found]
 
 
 def _threshold_line(figure: go.Figure, bar: int, threshold: float) -> None:
@@ -427,7 +532,7 @@ def ladder_steps(ladder: Ladder) -> None:
         st.caption(f"Not reached: {' · '.join(unreached)}")
     for rung in ladder.rungs:
         if rung.state == "skipped":
-            st.caption(literal(f"{rung.name}: the model {rung.detail}"))
+            st.caption(literal(f"{rung.name}: not made, {rung.detail}"))
 
 
 def _step(rung: Rung) -> None:
@@ -442,42 +547,81 @@ def _step(rung: Rung) -> None:
             st.code(rung.command, language="bash", wrap_lines=True)
 
 
-def latency_chart(samples: Sequence[Sample]) -> None:
-    """The answer time of the last checks; a gap is a check without an answer."""
-    accent, _ = _accent()
-    points = list(_with_gaps(samples))
+def latency_chart(samples: Sequence[Sample], *, longest_step_s: float) -> None:
+    """The time of each ready check, a cross for one that failed, a band where nobody looked.
+
+    Nobody looked where more than `longest_step_s` lies between two checks, and half a minute.
+    """
     figure = go.Figure(
         go.Scatter(
-            x=[_local(at) for at, _ in points],
-            y=[latency_ms for _, latency_ms in points],
+            **_line(samples, longest_step_s),
             mode="lines+markers",
-            line={"color": accent, "width": 2},
+            line={"color": accent(), "width": 2},
             marker={"size": 4},
             connectgaps=False,
             hovertemplate="%{y:.1f} ms at %{x|%H:%M:%S}<extra></extra>",
         )
     )
+    failed = [sample.at for sample in samples if not sample.is_ready]
+    if failed:
+        _crosses(figure, failed)
+    gaps = _gaps(samples, longest_step_s)
+    for start, end in gaps:
+        figure.add_vrect(
+            x0=_local(start), x1=_local(end), fillcolor="rgba(128, 132, 149, 0.18)", line_width=0
+        )
     figure.update_layout(
         height=220,
         margin={"l": 0, "r": 8, "t": 8, "b": 8},
         yaxis={"title": "ms", "rangemode": "tozero", "fixedrange": True},
         xaxis={"fixedrange": True},
+        showlegend=False,
     )
-    answered = [sample.latency_ms for sample in samples if sample.latency_ms is not None]
-    told = f"{len(answered)} of {len(samples)} checks answered"
     st.plotly_chart(
         figure,
         key="latency",
         config={"displayModeBar": False},
-        alt=f"Answer time in milliseconds: {told}",
+        alt=f"Time of the ready check in milliseconds: {_told(samples)}",
+    )
+    _marks(is_any_failed=bool(failed), is_any_gap=bool(gaps))
+
+
+def _told(samples: Sequence[Sample]) -> str:
+    ready = sum(sample.is_ready for sample in samples)
+    return f"{ready} of {len(samples)} checks found it ready"
+
+
+def _marks(*, is_any_failed: bool, is_any_gap: bool) -> None:
+    """What the marks of the chart mean, those that are there."""
+    failed = [":red[:material/close:] the model was not ready, or did not answer"] * is_any_failed
+    gap = [":gray[:material/rectangle:] nobody looked at Models or Health, so nothing was checked"]
+    if marks := failed + gap * is_any_gap:
+        st.caption(" · ".join(marks))
+
+
+def _crosses(figure: go.Figure, failed: Sequence[datetime]) -> None:
+    """The failed checks on the ground line: their shape tells them from answers in no time."""
+    figure.add_scatter(
+        x=[_local(at) for at in failed],
+        y=[0] * len(failed),
+        mode="markers",
+        marker={"symbol": "x", "size": 8, "color": _theme_colour("redColor", "#C62A2F")},
+        cliponaxis=False,
+        hovertemplate="not ready, or no answer, at %{x|%H:%M:%S}<extra></extra>",
     )
 
 
-def _with_gaps(samples: Sequence[Sample]) -> Iterator[tuple[datetime, float | None]]:
-    """The measured points; where nobody looked for a while, a gap instead of a line."""
-    before: datetime | None = None
-    for sample in samples:
-        if before is not None and sample.at - before > timedelta(seconds=LONGEST_STEP_S):
-            yield before + timedelta(seconds=1), None
-        yield sample.at, sample.latency_ms
-        before = sample.at
+def _line(samples: Sequence[Sample], longest_step_s: float) -> dict[str, Any]:
+    """The measured points; a gap instead of a line where a check failed or nobody looked."""
+    points: list[tuple[datetime, float | None]] = [(one.at, one.latency_ms) for one in samples]
+    points += [(start, None) for start, _ in _gaps(samples, longest_step_s)]
+    # A gap begins at the check before it: the point itself comes first.
+    points.sort(key=lambda point: (point[0], point[1] is None))
+    return {"x": [_local(at) for at, _ in points], "y": [latency_ms for _, latency_ms in points]}
+
+
+def _gaps(samples: Sequence[Sample], longest_step_s: float) -> list[tuple[datetime, datetime]]:
+    """From when to when nobody looked."""
+    longest = timedelta(seconds=max(longest_step_s, LONGEST_STEP_S))
+    ends = [(one.at, other.at) for one, other in pairwise(samples)]
+    return [(start, end) for start, end in ends if end - start > longest]

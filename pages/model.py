@@ -3,8 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import conformance_card, facts_table, gateway, learning, shell, views
+from dashboard import conformance_card, facts_table, gateway, learning, shell, traffic, views
 from dashboard.facts_table import Facts, SourceState
+from dashboard.traffic import Versions
 from kserve_client.catalog import Description
 from kserve_client.catalog.inference_services import InferenceService
 from kserve_client.client import TensorMetadata
@@ -12,12 +13,20 @@ from kserve_client.client import TensorMetadata
 shell.page_guard()
 
 
-def header(model: shell.Chosen, facts: Facts, states: list[SourceState]) -> None:
-    """What it is, who is asked about it, and where it answers."""
+def header(
+    model: shell.Chosen,
+    facts: Facts,
+    service: InferenceService | None,
+    versions: Versions,
+    states: list[SourceState],
+) -> None:
+    """What it is, who is asked about it, where it answers, and who gets the requests."""
     owner = facts.about("owner")
     description = facts.about("description")
     if description:
         st.markdown(views.literal(str(description)))
+    if service is not None:
+        served_line(facts, service, versions)
     endpoint = model.catalog.endpoint(model.name)
     served = model.catalog.served_name(model.name)
     by = f" · owner: {owner}" if owner else ""
@@ -26,6 +35,32 @@ def header(model: shell.Chosen, facts: Facts, states: list[SourceState]) -> None
     facts_table.draw_about(facts)
     facts_table.draw_links(facts)
     facts_table.failures_line(states)
+
+
+def versions_served(
+    name: str, service: InferenceService | None, description: Description
+) -> Versions:
+    """The versions to name beside the paths that are served; an MLflow that is away is let be."""
+    is_away = any(failure.source.kind == "MLflow" for failure in description.failures)
+    if service is None or is_away or not traffic.names_versions(service):
+        return {}
+    return gateway.versions(name)
+
+
+def served_line(facts: Facts, service: InferenceService, versions: Versions) -> None:
+    """A canary, and a form of another version than the one that is served."""
+    if traffic.is_split(service):
+        words = traffic.line(service.traffic, versions)
+        st.markdown(f":material/call_split: Requests: {words}")
+    if other := traffic.other_version(service, str(facts.about("model_id") or ""), versions):
+        described = f"version {facts.about('version')}" if facts.about("version") else "another one"
+        st.warning(
+            views.literal(
+                f"The form is of {described} in MLflow, and {other} is served: move the alias or "
+                "the storageUri."
+            ),
+            icon=":material/call_split:",
+        )
 
 
 def inputs_and_outputs(facts: Facts, description: Description, states: list[SourceState]) -> None:
@@ -81,11 +116,12 @@ def what_is_known(
     facts: Facts,
     description: Description,
     service: InferenceService | None,
+    versions: Versions,
     states: list[SourceState],
 ) -> None:
     inputs_and_outputs(facts, description, states)
     if service is not None:
-        facts_table.draw_service(service)
+        traffic.draw_service(service, versions)
 
 
 def what_the_server_says(model: shell.Chosen) -> None:
@@ -102,11 +138,12 @@ def learn(model: shell.Chosen, known: Description) -> None:
 with shell.page("Details") as model:
     with st.spinner("Asking the sources"):
         description = gateway.description(model.name)
-    service = model.catalog.service(model.name)
+        service = model.catalog.service(model.name)
+        versions = versions_served(model.name, service, description)
     facts = Facts(description)
     states = facts_table.source_states(description, model.catalog, model.name, service)
     st.title(f"Details · {views.literal(model.title)}")
-    header(model, facts, states)
+    header(model, facts, service, versions, states)
     known, learned, checks, server = st.tabs(
         [shell.KNOWN, shell.LEARN, shell.CHECKS, shell.SERVER],
         key=shell.PART_KEY,
@@ -115,7 +152,7 @@ with shell.page("Details") as model:
     )
     with known:
         if known.open:
-            what_is_known(facts, description, service, states)
+            what_is_known(facts, description, service, versions, states)
     with learned:
         if learned.open:
             learn(model, description)

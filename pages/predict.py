@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import forms, gateway, masking, shell, views
 from dashboard.state import Answered, chosen, session
-from kserve_client.errors import KServeClientError
+from kserve_client.errors import KServeClientError, NoAnswerError, ServerError
 from kserve_client.model import PredictionExchange
 from kserve_client.signature import Signature
 
@@ -23,22 +23,39 @@ def form_and_answer(model: shell.Chosen, signature: Signature) -> None:
         row = forms.draw(model.name, signature)
         issues = forms.issues(signature, row)
         is_asked = live or ask_button(model, is_ready=not issues)
-    with right, st.container(key=views.ANSWER_PANE), views.explained(in_sight=True):
-        if is_asked and not issues:
-            ask(model, signature, row)
-        last = session().answers.get(model.name)
-        is_old = last is not None and last.row != masking.masked_row(signature, row)
-        with st.container():  # there in any case, so that the answer keeps its place
-            if issues:
-                views.incomplete(signature, issues, in_sight=True)
-            elif last is None:
-                st.info("Fill in the form, then press Predict.", icon=":material/arrow_back:")
-            if is_old:
-                st.info("The form has changed since this answer.", icon=":material/history:")
-        if last is not None:
-            answer(model, last.result, is_old=is_old)
-            if not is_old and (far := forms.outside(signature, row)):
-                st.warning(views.literal(f"Outside the usual range: {'; '.join(far)}."))
+    with right, st.container(key=views.ANSWER_PANE):
+        error = ask(model, signature, row) if is_asked and not issues else None
+        with st.container(key=views.answer_key(model.name)), views.explained(in_sight=True):
+            if error is None:
+                what_is_known(model, signature, row, issues)
+            else:
+                refusal(model, error, live=live)
+
+
+def what_is_known(
+    model: shell.Chosen, signature: Signature, row: dict[str, Any], issues: dict[str, str]
+) -> None:
+    """The last answer, and before it how far it is one to what the form shows now."""
+    last = session().answers.get(model.name)
+    is_old = last is not None and last.row != masking.masked_row(signature, row)
+    far = forms.outside(signature, row)
+    with st.container():  # there in any case, so that the answer keeps its place
+        if issues:
+            views.incomplete(signature, issues, in_sight=True)
+        elif last is None:
+            st.info("Fill in the form, then press Predict.", icon=":material/arrow_back:")
+        views.age(is_old=is_old)
+        if last is not None and far and not is_old:
+            views.far_off(far)
+    if last is not None:
+        answer(model, last.result, is_old=is_old, is_far=bool(far))
+
+
+def refusal(model: shell.Chosen, error: KServeClientError, *, live: bool) -> None:
+    """Why there is no answer, and where the server may give one later, a way to ask it again."""
+    views.tell(error, in_sight=True)
+    if live and isinstance(error, NoAnswerError | ServerError):  # else there is Predict
+        st.button("Ask again", key=f"again.{model.name}", icon=":material/refresh:")
 
 
 def controls(model: shell.Chosen, signature: Signature) -> bool:
@@ -82,31 +99,38 @@ def ask_button(model: shell.Chosen, *, is_ready: bool) -> bool:
     )
 
 
-def ask(model: shell.Chosen, signature: Signature, row: dict[str, Any]) -> None:
-    """Remember the answer: what moves later asks a slow model only when told to."""
+def ask(model: shell.Chosen, signature: Signature, row: dict[str, Any]) -> KServeClientError | None:
+    """Remember the answer, or return why there is none.
+
+    What moves later asks a slow model only when told to.
+    """
     session().answers.pop(model.name, None)
     try:
         with st.spinner("Asking the model", show_time=True):
             result = gateway.predict(model.name, row)
     except KServeClientError as error:
-        raise masking.masked_error(signature, error) from None
+        return masking.masked_error(signature, error)
     shown = masking.masked_exchange(signature, result.exchange)
     session().answers[model.name] = Answered(
         masking.masked_row(signature, row), PredictionExchange(result.predictions, shown)
     )
+    return None
 
 
-def answer(model: shell.Chosen, result: PredictionExchange, *, is_old: bool) -> None:
+def answer(model: shell.Chosen, result: PredictionExchange, *, is_old: bool, is_far: bool) -> None:
     prediction = result.predictions[0]
     views.answer(prediction, result.exchange, model.title)
     if not is_old:
-        views.answer_line(prediction)
+        views.answer_line(prediction, is_far=is_far)
     with st.expander("Request and answer as they were sent"):
         views.wire(result.exchange, model.catalog.endpoint(model.name))
 
 
 with shell.page("Predict") as model:
+    with st.spinner("Asking the sources"):
+        gateway.description(model.name)
+    views.hide_other_answers(model.name)
     st.title(f"Predict · {views.literal(model.title)}")
-    if model.entry.description:
-        st.caption(views.literal(model.entry.description))
+    if description := model.catalog.summary(model.name).description:
+        st.caption(views.literal(description))
     form_and_answer(model, gateway.open_model(model.name).signature)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.batch_jobs import doubled, expected, table
+from tests.dashboard.batch_jobs import MODELS, doubled, expected, table
 from tests.v2_server import Infer, Json, Reply, V2Server
 
 ROWS = 6000
@@ -17,16 +17,6 @@ FIRST = 100  # the model refuses the number 13
 TABLE, RESULT = table(ROWS, FIRST), expected(ROWS, FIRST)
 ROWS_PER_S = 500.0
 PATIENCE_MS = 60_000
-MODELS = """
-version: 1
-endpoints: {here: {url: URL}}
-models:
-  double:
-    endpoint: here
-    signature:
-      features: [{name: a, kind: number}]
-      outputs: [{name: y, kind: value}]
-"""
 
 
 def paced(answer: Infer) -> Infer:

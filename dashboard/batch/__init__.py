@@ -6,9 +6,10 @@ import streamlit as st
 
 from dashboard import gateway
 from dashboard.batch import checking, choosing, listing, mapping, pilot, results, running, steps
-from dashboard.jobs import JobView
+from dashboard.jobs import JobView, StorageTroubleError
 from dashboard.shell import Chosen
 from dashboard.views import literal
+from kserve_client.catalog import Catalog
 from kserve_client.signature import Signature
 
 __all__ = ["draw"]
@@ -36,7 +37,28 @@ def _asked(model: Chosen) -> JobView | None:
         if _problem(asked):
             steps.wait_while(lambda: _problem(asked))
         st.info("The dashboard knows no job of this link (any more). Score the table again.")
-    return view if view is not None and view.model_name == model.name else None
+    if view is not None and view.model_name != model.name:
+        _of_another(model.catalog, view)
+        return None
+    return view
+
+
+def _of_another(catalog: Catalog, view: JobView) -> None:
+    """The address names another model than that of its job: whose job it is, and the way to it."""
+    is_known = view.model_name in catalog
+    title = catalog.title(view.model_name) if is_known else view.model_name
+    st.info(
+        f"The job **{literal(view.input_name or view.id)}** of this link is one of "
+        f"{literal(title)}."
+    )
+    if is_known:  # no link: one from a page to itself leaves the address as it was (1.67)
+        st.button(
+            "Open that job",
+            key="open.asked",
+            icon=":material/arrow_forward:",
+            on_click=listing.open_job,
+            args=(view,),
+        )
 
 
 def _problem(asked: str) -> str:
@@ -51,7 +73,10 @@ def _headline(view: JobView) -> None:
 
 def _over(signature: Signature, view: JobView) -> None:
     _headline(view)
-    results.draw(signature, view)
+    try:
+        results.draw(signature, view)
+    except StorageTroubleError as error:
+        steps.try_again(error)
 
 
 def _prepare(model: Chosen, signature: Signature) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from dashboard import views
-from dashboard.batch import steps
+from dashboard.batch import choosing, steps
 from dashboard.batch.draft import Draft, Look
 from dashboard.batch.mapping import value_field
 from dashboard.views import literal
 from kserve_client.scoring.checking import Finding, Findings
+from kserve_client.scoring.doubts import Doubt
 from kserve_client.scoring.treatment import Action, usual_value
 from kserve_client.signature import Signature
 
@@ -31,6 +30,9 @@ def draw(draft: Draft, signature: Signature) -> bool:
     if look.problem is not None:
         views.problem(look.problem)
         return False
+    if look.doubt is not None:
+        _ask(draft, look.doubt)
+        return False
     _found(draft, signature, look)
     return True
 
@@ -44,6 +46,28 @@ def _under_way(look: Look) -> None:
         told.markdown(f"{steps.row_count(look.rows)} looked at")
         look.go_on(SLICE_S)
     st.rerun()
+
+
+def _ask(draft: Draft, doubt: Doubt) -> None:
+    """Nobody but a person can say how the table writes decimals."""
+    key = f"doubt.{draft.id}"
+    small, large = doubt.readings
+    words = {".": f"{small}: the point parts decimals", ",": f"{large}: the point parts thousands"}
+
+    def take() -> None:
+        st.session_state[choosing.decimal_key(draft.name)] = st.session_state[key]
+
+    with steps.step("Check", "how are decimals written?", "attention", is_open=True):
+        st.radio(
+            f"{literal(doubt.column)} holds numbers such as {literal(doubt.cell)} (first in row "
+            f"{doubt.row + 1:,}), and nothing in the column shows how to read them. Which number "
+            "is this?",
+            list(words),
+            index=None,
+            key=key,
+            format_func=words.get,
+            on_change=take,
+        )
 
 
 def _found(draft: Draft, signature: Signature, look: Look) -> None:
@@ -63,21 +87,14 @@ def summary(findings: Findings, *, is_whole: bool) -> str:
     """What was found, in a line."""
     rows = steps.row_count(findings.rows)
     where = rows if is_whole else f"the first {rows}"
-    items = findings.items
-    refused = max((item.rows for item in items if item.is_refused), default=0) + findings.ragged
-    outside = max((item.rows for item in items if item.trouble == "range"), default=0)
-    gaps = any(item.trouble == "missing" and not item.is_refused for item in items)
+    gaps = any(item.trouble == "missing" and not item.is_refused for item in findings.items)
     repeated = findings.repeated.rows or findings.repeated_keys.rows
-    parts = [f"{_at_least(refused, items)} can't be sent"] * bool(refused)
-    parts += [f"{_at_least(outside, items)} outside the usual range"] * bool(outside)
+    at_least = "" if is_whole and not findings.unread else "at least "
+    parts = [f"{at_least}{findings.refused:,} can't be sent"] * bool(findings.refused)
+    parts += [f"{at_least}{findings.outside:,} outside the usual range"] * bool(findings.outside)
     parts += ["some values are missing"] * gaps
     parts += [f"{repeated:,} repeated"] * bool(repeated)
     return " · ".join([where, *(parts or ["nothing wrong"])])
-
-
-def _at_least(rows: int, items: Sequence[Finding]) -> str:
-    """Rows may be in several findings, or each in one: then they are more than in any."""
-    return f"{rows:,}" if len(items) < 2 else f"at least {rows:,}"
 
 
 def _item(draft: Draft, signature: Signature, item: Finding) -> None:

@@ -14,16 +14,20 @@ from dashboard import gateway, tables, views
 from dashboard.batch import steps
 from dashboard.batch.draft import Draft, Preparation
 from dashboard.jobs import NamedSource, Spooled, StorageTroubleError
-from dashboard.settings import settings
+from dashboard.settings import upload_mb
 from dashboard.shell import Chosen
-from dashboard.state import forget, widget_key
+from dashboard.state import forget, session, widget_key
 from dashboard.views import literal
 from kserve_client.scoring.sources import DELIMITERS
 from kserve_client.signature import Signature
 
 FORMATS = {"csv": "CSV", "json-lines": "JSON Lines", "parquet": "Parquet", "arrow": "Arrow"}
 UPLOAD, OFFERED = "Upload a file", "Choose a table that is there"
-ANYHOW = "Found out"
+ANYHOW = "Automatic"
+GONE = "The upload that this address leads to is not there any more; choose the file again."
+# Reads may work where writes fail: a file is not sent without end.
+MOST_TRIES = 5
+STILL_HERE = "The file is still here; this page tries again by itself."
 ENCODINGS = ("utf-8", "cp1252", "iso-8859-1", "utf-16")
 DECIMALS = {".": "point: 5.1", ",": "comma: 5,1"}
 
@@ -55,6 +59,8 @@ def kept(model: Chosen, signature: Signature) -> Preparation | None:
     if upload is not None:
         with st.spinner(f"Reading {literal(upload.name)}"):
             _take(model, signature, upload)
+    elif steps.asked_upload():
+        st.info(GONE, icon=":material/link_off:")
     return steps.preparation(model.name)
 
 
@@ -63,20 +69,34 @@ def _upload(model: Chosen, signature: Signature) -> None:
     file = st.file_uploader(
         "Table to score: CSV, Parquet, JSON Lines or Arrow",
         key=widget_key(name),
-        max_upload_size=settings().largest_upload_mb,
+        max_upload_size=upload_mb(),
         help="Delimiter, encoding and decimal sign are found out; .gz and .zst are unpacked. "
         "The file is kept with the jobs of this dashboard for as long as its results.",
     )
     if file is None:
         return
     with st.spinner(f"Reading {literal(file.name)}"):
+        is_kept = True
         try:
-            spooled = gateway.jobs().spool(file, file.name, steps.owner())
+            spooled = _spooled(file)
+        except StorageTroubleError as error:
+            tries = session().refused[file.file_id] = session().refused.get(file.file_id, 0) + 1
+            is_kept = not error.is_away or tries == MOST_TRIES
+            if is_kept:
+                raise
+            steps.try_again(error, STILL_HERE)
+            return
         finally:
-            _release(file)
-            forget(name)
+            if is_kept:
+                _release(file)
+                forget(name)
         _take(model, signature, spooled)
     st.rerun()
+
+
+def _spooled(file: Any) -> Spooled:
+    file.seek(0)  # a storage that was away may have had some of it
+    return gateway.jobs().spool(file, file.name, steps.owner())
 
 
 def _release(file: Any) -> None:
@@ -158,9 +178,14 @@ def another(model: Chosen) -> None:
         icon=":material/refresh:",
         key="another",
         type="tertiary",
-        on_click=steps.drop,
+        on_click=_begin_anew,
         args=(model.name,),
     )
+
+
+def _begin_anew(model: str) -> None:
+    steps.drop(model)
+    steps.upload_in_address(None)
 
 
 def _found_words(draft: Draft) -> str:
@@ -209,7 +234,7 @@ def _reading(made: Preparation, signature: Signature) -> None:
         decimal: Any = st.selectbox(
             "Decimal sign",
             [ANYHOW, *DECIMALS],
-            key=f"{key}.decimal",
+            key=decimal_key(made.source.name),
             format_func=lambda sign: DECIMALS.get(sign, sign),
         )
     wanted = replace(
@@ -222,6 +247,11 @@ def _reading(made: Preparation, signature: Signature) -> None:
         made.reading = wanted
         made.read(signature)
         st.rerun()
+
+
+def decimal_key(name: str) -> str:
+    """The key of the choice of a decimal sign for a table of that name."""
+    return f"read.{name}.decimal"
 
 
 def _or_none(chosen: Any) -> Any:

@@ -62,7 +62,7 @@ def _rows(view: JobView, about: About) -> None:
         matches = gateway.find(view, wanted)
     st.caption(_matches_words(matches.total))
     if matches.rows is not None:
-        _table(tables.result_table(matches.rows, matches.numbers, about.columns, about.hidden))
+        table(tables.result_table(matches.rows, matches.numbers, about.columns, about.hidden))
 
 
 def _matches_words(total: int) -> str:
@@ -109,7 +109,7 @@ def _page(view: JobView, about: About) -> None:
     number = 1
     where = st.container()
     with gateway.jobs().results(view.id, view.owner) as saved:
-        total = end(saved, view.rows_total)
+        total = end(saved)
         pages = max(1, -(-total // PAGE_ROWS))
         if pages > 1:
             number = st.pagination(pages, key=f"page.{view.id}")
@@ -118,23 +118,24 @@ def _page(view: JobView, about: About) -> None:
         if found is None:
             st.caption("These rows are not done yet.")
             return
-        _table(tables.result_table(found.rows, found.numbers, about.columns, about.hidden))
+        table(tables.result_table(found.rows, found.numbers, about.columns, about.hidden))
         if pages > 1:
             first, last = found.numbers[0] + 1, found.numbers[-1] + 1
-            st.caption(f"Rows {first:,} to {last:,} of {total:,}")
+            done = "" if view.state == "finished" else " that are done"
+            st.caption(f"Rows {first:,} to {last:,} of {total:,}{done}")
 
 
-def _table(found: tables.ResultTable) -> None:
+def table(found: tables.ResultTable, alt: str = "The rows with their predictions") -> None:
+    """Rows with their predictions, as high as they are many, up to ten."""
     st.dataframe(
         found.rows,
         column_order=found.order,
         column_config={
-            found.error: st.column_config.TextColumn(width="medium"),
+            found.error: st.column_config.TextColumn(width="large"),
             **{name: st.column_config.NumberColumn(format="%.4f") for name in found.probabilities},
         },
-        height=420,
         placeholder=views.NOTHING,
-        alt="The rows with their predictions",
+        alt=alt,
     )
     if found.cut:
         st.caption(f"{found.cut:,} more columns are in the download.")

@@ -9,8 +9,11 @@ from typing import BinaryIO
 import streamlit as st
 
 from dashboard import gateway
+from dashboard.batch import steps
 from dashboard.batch.about import About, Format
-from dashboard.jobs import JobView
+from dashboard.jobs import JobView, StorageTroubleError
+from dashboard.views import literal, sentence
+from kserve_client.errors import KServeClientError
 from kserve_client.scoring import WriteOptions
 
 _SUFFIXES = {"csv": "csv", "json-lines": "jsonl", "parquet": "parquet", "arrow": "arrow"}
@@ -27,7 +30,7 @@ def draw(view: JobView, about: About) -> None:
     """The button for the whole result in the form of its source, and the choice of others."""
     st.download_button(
         "Download the result",
-        partial(_file, view, WriteOptions()),
+        partial(_file, view, WriteOptions(), _troubles(view)),
         file_name=_file_name(view, about.format),
         mime=_MIMES[about.format],
         icon=":material/download:",
@@ -39,11 +42,18 @@ def draw(view: JobView, about: About) -> None:
         _others(view, about)
 
 
+@st.fragment(run_every=steps.AGAIN_S)
+def tell(view: JobView) -> None:
+    """Say why the last download did not come: the button itself only says that, for a moment."""
+    for trouble in _troubles(view):
+        st.warning(literal(trouble), title="The download failed", icon=":material/cloud_off:")
+
+
 def _others(view: JobView, about: About) -> None:
     formats: list[Format] = ["csv", "parquet", "json-lines"]
     formats += [about.format] * (about.format not in formats)
     form = st.segmented_control(
-        "Form",
+        "Format",
         formats,
         default=about.format,
         key=f"form.{view.id}",
@@ -68,7 +78,7 @@ def _others(view: JobView, about: About) -> None:
     )
     st.download_button(
         "Download",
-        partial(_file, view, writing),
+        partial(_file, view, writing, _troubles(view)),
         file_name=_file_name(view, form, only_bad=only_bad, is_packed=is_packed),
         mime="application/gzip" if is_packed else _MIMES[form],
         icon=":material/download:",
@@ -89,8 +99,27 @@ def _others(view: JobView, about: About) -> None:
         st.caption("The files hold what is hidden on screen.")
 
 
-def _file(view: JobView, writing: WriteOptions) -> BinaryIO:
-    return gateway.jobs().download(view.id, view.owner, writing).open("rb")
+def _troubles(view: JobView) -> list[str]:
+    """What this session's last download of a job ended with, in words; [] when it went well."""
+    found: list[str] = st.session_state.setdefault(f"troubles.{view.id}", [])
+    return found
+
+
+def _file(view: JobView, writing: WriteOptions, troubles: list[str]) -> BinaryIO:
+    """Called in a thread that can draw nothing: what goes wrong is left for the page."""
+    troubles.clear()
+    try:
+        return gateway.jobs().download(view.id, view.owner, writing).open("rb")
+    except KServeClientError as error:
+        troubles.append(_trouble(error))
+        raise
+
+
+def _trouble(error: KServeClientError) -> str:
+    said = sentence(str(error))
+    if isinstance(error, StorageTroubleError) and error.is_away:
+        said += " Nothing is lost: the result is kept there. Press the button again in a moment."
+    return said
 
 
 def _file_name(

@@ -20,6 +20,7 @@ from kserve_client.errors import InputError, KServeClientError
 from kserve_client.model import Model
 from kserve_client.scoring import ReadOptions, Rows, Scored, ScoreOptions, Summary, scored
 from kserve_client.scoring.checking import Checker, Finding, Findings
+from kserve_client.scoring.doubts import Doubt, Doubts
 from kserve_client.scoring.mapping import Mapping, suggest
 from kserve_client.scoring.results import ResultSchema, table
 from kserve_client.scoring.sources import Location, Preview, opened, preview
@@ -34,12 +35,18 @@ TRIAL_PATIENCE_S = 5.0
 
 
 class Look:
-    """The check of a whole table, some of it at a time: a script may end at any moment."""
+    """The check of a whole table, some of it at a time: a script may end at any moment.
+
+    It ends at a `doubt`, which a person has to settle.
+    """
 
     def __init__(self, signature: Signature, draft: Draft) -> None:
         names, decimal = draft.preview.names, draft.preview.found.decimal
         self._checker = Checker(signature, draft.mapping, decimal, key=draft.key)
+        found = draft.preview.found
+        self._doubts = Doubts(signature, draft.mapping, names, found, draft.reading)
         self._batches = _batches(draft.location, draft.reading, names)
+        self.doubt: Doubt | None = None
         self.rows = 0
         self.is_over = False
         self.is_whole = False
@@ -59,6 +66,10 @@ class Look:
         rows = next(self._batches, None)
         if rows is None:
             self.is_over = self.is_whole = True
+            return
+        self.doubt = self._doubts.find(rows)
+        if self.doubt is not None:
+            self.stop()
             return
         self._checker.add(rows)
         self.rows += len(rows)

@@ -46,7 +46,7 @@ def _line(catalog: Catalog, view: JobView) -> None:
         is_known = view.model_name in catalog
         title = catalog.title(view.model_name) if is_known else view.model_name
         st.markdown(
-            f":material/{_ICONS[view.state]}: **{literal(view.input_name or view.id)}** · "
+            f":material/{_icon(view)}: **{literal(view.input_name or view.id)}** · "
             f"{literal(title)}  \n:gray[{literal(_facts(view, is_known=is_known))}]",
             width="stretch",
         )
@@ -55,7 +55,7 @@ def _line(catalog: Catalog, view: JobView) -> None:
                 "Open",
                 key=f"open.{view.id}",
                 icon=":material/arrow_forward:",
-                on_click=_open,
+                on_click=open_job,
                 args=(view,),
             )
             if is_opened:
@@ -67,6 +67,10 @@ def _line(catalog: Catalog, view: JobView) -> None:
             )
             if chosen is not None:
                 _do(view, str(chosen))
+
+
+def _icon(view: JobView) -> str:
+    return _ICONS["stopped" if steps.is_all_failed(view) else view.state]
 
 
 def _facts(view: JobView, *, is_known: bool) -> str:
@@ -92,7 +96,8 @@ def _options(view: JobView, *, is_known: bool) -> list[str]:
     return [*resume, *retry, *([DELETE] * view.is_over)]
 
 
-def _open(view: JobView) -> None:
+def open_job(view: JobView) -> None:
+    """Let the page be about a job and its model; only in a callback."""
     choose({MODEL_KEY: view.model_name})
     steps.job_in_address(view.id)
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import gateway, tables, views
-from dashboard.batch import choosing, steps
+from dashboard.batch import choosing, contents, steps
 from dashboard.batch.draft import TRIAL_ROWS, Draft, Trial
+from dashboard.jobs import StorageTroubleError
 from dashboard.shell import Chosen
 from dashboard.views import literal
 from kserve_client.errors import InputError
 from kserve_client.scoring import ScoreOptions
 from kserve_client.signature import Signature
+
+NOT_BEGUN = (
+    "The table and all choices are still here. It may have begun all the same: look at the list of "
+    "jobs before you press the button again"
+)
 
 
 def draw(model: Chosen, signature: Signature, draft: Draft) -> None:
@@ -33,7 +39,7 @@ def draw(model: Chosen, signature: Signature, draft: Draft) -> None:
             key="start",
             disabled=options is None,
         )
-        is_tried = draft.trial is None and st.button(
+        is_tried = _is_worth_a_try(draft) and st.button(
             f"Try {TRIAL_ROWS} rows first",
             icon=":material/science:",
             key="try",
@@ -49,6 +55,12 @@ def draw(model: Chosen, signature: Signature, draft: Draft) -> None:
         st.rerun()
 
 
+def _is_worth_a_try(draft: Draft) -> bool:
+    """Whether nobody tried yet, and the table has more rows than a try."""
+    rows = _rows(draft)
+    return draft.trial is None and (rows is None or rows > TRIAL_ROWS)
+
+
 def _all_rows(draft: Draft) -> str:
     rows = _rows(draft)
     return "all rows" if rows is None else steps.row_count(rows)
@@ -61,9 +73,12 @@ def _rows(draft: Draft) -> int | None:
 
 
 def _start(model: Chosen, draft: Draft, options: ScoreOptions) -> None:
-    job = gateway.jobs().start(
-        gateway.open_model(model.name), model.name, draft.source, options, steps.owner()
-    )
+    try:
+        job = gateway.jobs().start(
+            gateway.open_model(model.name), model.name, draft.source, options, steps.owner()
+        )
+    except StorageTroubleError as error:
+        raise StorageTroubleError(f"{error}. {NOT_BEGUN}", is_away=error.is_away) from None
     steps.drop(model.name, is_used=True)
     steps.upload_in_address(None)
     steps.job_in_address(job)
@@ -78,13 +93,7 @@ def _tried(draft: Draft, trial: Trial, signature: Signature) -> None:
         columns = draft.preview.columns
         hidden = tables.hidden_columns(signature, draft.mapping, columns)
         found = tables.result_table(trial.rows, range(trial.rows.num_rows), columns, hidden)
-        st.dataframe(
-            found.rows,
-            column_order=found.order,
-            height=285,
-            placeholder=views.NOTHING,
-            alt="The first rows with their predictions",
-        )
+        contents.table(found, "The first rows with their predictions")
         if not summary.is_answered:
             st.caption(literal(f"The server does not answer: {_error(trial, hidden)}"))
             views.health_link()

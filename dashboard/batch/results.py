@@ -7,11 +7,14 @@ import streamlit as st
 from dashboard import gateway, tables, views
 from dashboard.batch import contents, downloads, listing, steps
 from dashboard.batch.about import About, about
-from dashboard.jobs import JobView
-from dashboard.views import literal
+from dashboard.jobs import JobView, StorageTroubleError
+from dashboard.views import literal, sentence
+from kserve_client.errors import KServeClientError
 from kserve_client.signature import Signature
 
 MOST_CHARACTERS = 240
+# Of so many rows that failed it takes a second to say how many can be sent.
+MOST_COUNTED = 50_000
 
 
 def draw(signature: Signature, view: JobView) -> None:
@@ -31,6 +34,7 @@ def draw(signature: Signature, view: JobView) -> None:
     found = about(view, signature) if counts.done else None
     _next(view, found)
     if found is not None:
+        downloads.tell(view)
         contents.draw(view, found, signature)
 
 
@@ -47,7 +51,7 @@ def _verdict(view: JobView, *, is_sensitive: bool) -> None:
         )
     elif view.state == "stopped":
         st.error(
-            literal(_sentence(tables.WITHHELD if is_sensitive else view.reason[:MOST_CHARACTERS])),
+            literal(sentence(tables.WITHHELD if is_sensitive else _reason(view)[:MOST_CHARACTERS])),
             title=f"Stopped after {_of_total(view)}",
             icon=":material/error:",
         )
@@ -65,18 +69,22 @@ def _of_total(view: JobView) -> str:
     return f"{view.counts.done:,}" + (f" of {total:,}" if total is not None else "") + " rows"
 
 
-def _sentence(text: str) -> str:
-    text = text.strip() or "no reason was noted"
-    return text if text.endswith((".", "?")) else f"{text}."
+def _reason(view: JobView) -> str:
+    return view.reason.strip() or "no reason was noted"
 
 
 def _first_reason(view: JobView) -> str:
-    """Why one of the rows failed, with its number."""
-    errors = gateway.jobs().recent_errors(view.id, view.owner)
-    if not errors:
+    """Why the first of the rows that failed did, with its number."""
+    try:
+        found = gateway.first_failure(view)
+    except KServeClientError as error:
+        if isinstance(error, StorageTroubleError) and error.is_away:
+            raise
+        return ""  # a damaged part, which the rows below tell of
+    if found is None:
         return ""
-    number, why = errors[0]
-    return f" Row {number:,}: {_sentence(why[:MOST_CHARACTERS])}"
+    at, why = found
+    return sentence(f" Row {at + 1:,}: {why[:MOST_CHARACTERS].strip()}")
 
 
 def _success(view: JobView) -> str:
@@ -92,7 +100,7 @@ def _success(view: JobView) -> str:
 
 def _damaged(view: JobView) -> None:
     st.error(
-        literal(_sentence(view.reason)),
+        literal(sentence(_reason(view))),
         title="The files of this job are damaged",
         icon=":material/error:",
     )
@@ -106,6 +114,7 @@ def _damaged(view: JobView) -> None:
 
 def _next(view: JobView, found: About | None) -> None:
     """The one thing that is most likely wanted, then the others."""
+    again = _sendable(view) if view.can_retry else 0
     with st.container(horizontal=True):
         if view.can_resume:
             st.button(
@@ -118,18 +127,38 @@ def _next(view: JobView, found: About | None) -> None:
             )
         if found is not None:
             downloads.draw(view, found)
-        if view.can_retry:
-            again = view.counts.failed + view.counts.skipped
+        if again != 0:
             st.button(
-                f"Try {steps.row_count(again)} again",
+                f"Try {'the failed rows' if again is None else steps.row_count(again)} again",
                 icon=":material/replay:",
                 key="retry",
-                help="Sends the rows once more that failed or were left out.",
+                help="Sends the rows once more that failed.",
                 on_click=steps.ask,
                 args=(gateway.jobs().retry, view.id),
             )
         _another()
         _delete(view)
+    unsendable = 0 if again is None else view.counts.failed - again
+    if view.can_retry and unsendable > 0:
+        what = f"{steps.row_count(unsendable)} can't be sent as {_they(unsendable)}"
+        st.caption(f"{what}: correct the table, then score it again.")
+
+
+def _they(count: int) -> str:
+    return "it is" if count == 1 else "they are"
+
+
+def _sendable(view: JobView) -> int | None:
+    """How many of the rows that failed may get a prediction when they are sent once more; None: unknown."""
+    if view.counts.failed > MOST_COUNTED:
+        return None
+    try:
+        with st.spinner("Looking at the rows without a prediction", show_time=True):
+            return gateway.sendable(view)
+    except StorageTroubleError:
+        raise
+    except KServeClientError:  # of a model that has changed; to try again says how
+        return None
 
 
 def _another() -> None:

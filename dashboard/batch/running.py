@@ -11,7 +11,13 @@ from dashboard.views import literal
 from kserve_client.scoring import Progress
 
 REFRESH_S = 0.7
+# Requests grow while they are answered quickly: before that, the time left is several times too long.
+SETTLED_S = 4.0
 ERRORS_SHOWN = 5
+GOES_ON = "You may close this page: the job goes on, and is in the list when you return."
+STAYS = (
+    "You may close this page: the job stays as it is, in the list, until somebody lets it go on."
+)
 MOST_CHARACTERS = 240
 
 
@@ -25,7 +31,7 @@ def draw(job_id: str, *, is_sensitive: bool) -> None:
         _progress(view)
         steps.tell_problem()
         _buttons(view)
-        st.caption("You may close this page: the job goes on, and is in the list when you return.")
+        st.caption(STAYS if view.state == "paused" else GOES_ON)
         _errors(view, is_sensitive=is_sensitive)
 
 
@@ -64,11 +70,11 @@ def _place(view: JobView) -> str:
 
 
 def _facts(view: JobView, now: Progress | None) -> list[str]:
-    """Rate, time left, and how the rows travel."""
-    if now is None or view.state != "running" or not now.rows_per_s:
+    """Rate, time left, and how the rows travel; nothing of it while the model does not answer."""
+    if now is None or view.state != "running" or now.is_waiting or not now.rows_per_s:
         return []
     facts = [f"**{now.rows_per_s:,.0f}** rows per second"]
-    if now.eta_s is not None:
+    if now.eta_s is not None and now.elapsed_s >= SETTLED_S:
         facts.append(f"**{steps.duration(now.eta_s)}** left")
     at_a_time = "one request" if now.concurrency == 1 else f"{now.concurrency} requests"
     facts.append(f"{at_a_time} at a time, up to {steps.row_count(now.chunk_rows)} in each")

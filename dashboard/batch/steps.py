@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, cast
 
@@ -16,6 +17,7 @@ from kserve_client.errors import KServeClientError
 
 JOB, UPLOAD = "job", "upload"
 AGAIN_S = 2.0
+AGAIN = "This page tries again by itself."
 State = Literal["done", "attention", "busy"]
 _ICONS = {
     "done": ":material/check_circle:",
@@ -74,7 +76,7 @@ def tell_problem() -> None:
     """Say why the jobs can't be read at the moment, if they can't."""
     problem = gateway.jobs().problem()
     if problem:
-        _tell(problem)
+        _tell(problem, "What is shown may be old; this page tries again by itself.")
 
 
 def wait_while(problem: Callable[[], str]) -> NoReturn:
@@ -88,17 +90,31 @@ def _watch(problem: Callable[[], str]) -> None:
     found = problem()
     if not found:
         st.rerun()
-    _tell(found)
+    _tell(found, AGAIN)
 
 
-def _tell(problem: str) -> None:
-    st.warning(
-        literal(
-            f"{problem[0].upper()}{problem[1:]}. What is shown may be old; this page tries "
-            "again by itself."
-        ),
-        icon=":material/cloud_off:",
-    )
+def try_again(error: StorageTroubleError, then: str = AGAIN) -> None:
+    """Tell of what the storage refused, and draw the page anew once it can be read.
+
+    Raises the error where it would not help to try again.
+    """
+    if not error.is_away:
+        raise error
+    _try_again(str(error), then, time.monotonic())
+
+
+@st.fragment(run_every=AGAIN_S)
+def _try_again(problem: str, then: str, told_s: float) -> None:
+    """Nobody may know yet that the storage is away: the first time, this only tells."""
+    if time.monotonic() - told_s > AGAIN_S / 2:
+        gateway.jobs().mine(owner())  # has the storage looked at
+        if not gateway.jobs().problem():
+            st.rerun()
+    _tell(problem, then)
+
+
+def _tell(problem: str, then: str) -> None:
+    st.warning(literal(f"{problem[0].upper()}{problem[1:]}. {then}"), icon=":material/cloud_off:")
 
 
 def upload_in_address(made: Preparation | None) -> None:
@@ -109,13 +125,18 @@ def upload_in_address(made: Preparation | None) -> None:
         st.query_params.pop(UPLOAD, None)
 
 
-def kept_upload() -> Spooled | None:
+def asked_upload() -> str | None:
     """The upload that the address names, unless this session prepares it already."""
     asked = st.query_params.get(UPLOAD)
     sources = [draft.source for draft in session().drafts.values()]
-    if not asked or any(isinstance(one, Spooled) and one.id == asked for one in sources):
-        return None
-    return gateway.jobs().spooled(asked, owner())
+    is_here = any(isinstance(one, Spooled) and one.id == asked for one in sources)
+    return None if is_here else asked or None
+
+
+def kept_upload() -> Spooled | None:
+    """That upload; None when it is gone."""
+    asked = asked_upload()
+    return gateway.jobs().spooled(asked, owner()) if asked else None
 
 
 def upload_problem() -> str:
@@ -155,9 +176,16 @@ def leave_job() -> None:
 
 def state_words(view: JobView) -> str:
     """The state of a job as a word for people."""
+    if is_all_failed(view):
+        return "all rows failed"
     if view.state == "finished" and view.counts.failed:
         return "finished, some rows failed"
     return view.state if view.is_here or view.state != "running" else "running elsewhere"
+
+
+def is_all_failed(view: JobView) -> bool:
+    """Whether a job is over, and none of its rows has a prediction since they failed."""
+    return view.state == "finished" and view.counts.failed == view.counts.done > 0
 
 
 def duration(seconds: float) -> str:

@@ -98,9 +98,8 @@ class Field:
         """
         feature = self.feature
         unit = f" ({literal(feature.unit)})" if feature.unit else ""
-        ends = ""
-        if feature.min is not None and feature.max is not None:
-            ends = f" · {range_text(feature.min, feature.max)}"
+        usual = range_text(feature.min, feature.max)
+        ends = f" · {usual}" if usual else ""
         missing = "" if cell is not None else f" · {'needed' if feature.required else 'not known'}"
         return f"{literal(feature.label)}{unit}{ends}{missing}"
 

@@ -81,20 +81,16 @@ def issues(signature: Signature, row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def outside(signature: Signature, row: Mapping[str, Any]) -> list[str]:
-    """The numbers beyond the ends of their sliders, in words; of sensitive ones only the names."""
+    """The numbers beyond an end of their range, in words; of sensitive ones only the names."""
     return [
-        feature.label
-        if feature.sensitive
-        else f"{feature.label} {row[feature.name]:g} (usual {feature.min:g} – {feature.max:g})"
+        feature.label if feature.sensitive else _far(feature, value)
         for feature in signature.features
-        if _is_outside(feature, row.get(feature.name))
+        if isinstance(value := row.get(feature.name), int | float) and feature.is_outside(value)
     ]
 
 
-def _is_outside(feature: Feature, value: Any) -> bool:
-    if not isinstance(value, int | float) or feature.min is None or feature.max is None:
-        return False
-    return not feature.min <= value <= feature.max
+def _far(feature: Feature, number: float) -> str:
+    return f"{feature.label} {number:.10g} (usually {feature.range_words})"
 
 
 # Values
@@ -251,7 +247,9 @@ def _matches(feature: Feature, wanted: str) -> bool:
 
 def _style(fields: Sequence[Field], cells: Mapping[str, Any], wanted: str) -> None:
     """Hide what is not looked for, mark what is needed, pale the slider of what is not known."""
-    rules = [f":root {{ --form-orange: {_orange()}; }}", reference.STYLE]
+    orange, ground = _colour("orange", "#AD5700"), _colour("background", "#FFFFFF")
+    colours = f":root {{ --form-orange: {orange}; --form-ground: {ground}; }}"
+    rules = [colours, reference.STYLE]
     places = {field.name: f".st-key-{_key(field, at)}" for at, field in enumerate(fields)}
     for field in fields:
         place = places[field.name]
@@ -268,9 +266,9 @@ def _style(fields: Sequence[Field], cells: Mapping[str, Any], wanted: str) -> No
     st.html(f"<style>{''.join(rules)}</style>")
 
 
-def _orange() -> str:
+def _colour(name: str, otherwise: str) -> str:
     kind = st.context.theme.type or "light"
-    return str(st.get_option(f"theme.{kind}.orangeColor") or "#AD5700")
+    return str(st.get_option(f"theme.{kind}.{name}Color") or otherwise)
 
 
 def _key(field: Field, at: int) -> str:

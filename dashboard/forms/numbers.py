@@ -55,13 +55,21 @@ def draw_slider(field: Field, label: str) -> None:
             help=field.help,
             min_value=kind(feature.min or 0),
             max_value=kind(feature.max or 0),
-            **settings,
+            **_beyond(feature, chosen(field.name), settings),
             **watched(field.slider, _slid, field),
         )
         reference.draw(field, chosen(field.name))
     with right:
         words = f"{literal(feature.label)}, as a number"
         _box(field, settings, label=words, label_visibility="collapsed")
+
+
+def _beyond(feature: Feature, number: Any, settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a slider: at the end that a number is beyond, it says so."""
+    if number is None or feature.min is None or feature.max is None:
+        return settings
+    side = "below " if number < feature.min else "above " if number > feature.max else ""
+    return {**settings, "format": side + settings["format"]}
 
 
 def _box(field: Field, settings: dict[str, Any], **more: Any) -> None:

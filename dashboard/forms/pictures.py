@@ -9,7 +9,8 @@ import numpy as np
 import streamlit as st
 
 from dashboard.forms.field import Field, changed, watched
-from dashboard.state import choose, chosen, forget, renew
+from dashboard.settings import upload_mb
+from dashboard.state import choose, chosen, forget, renew, widget_key
 from dashboard.views import literal
 from kserve_client import images
 from kserve_client.errors import InputError
@@ -29,7 +30,7 @@ def begin_picture(field: Field, cell: Any) -> None:
 
 
 def read_picture(field: Field) -> Any:
-    """The bytes of the upload, else what the form began with."""
+    """The bytes of the upload, else what the form began with, as long as nothing was uploaded."""
     uploaded = chosen(field.upload)
     return uploaded.getvalue() if uploaded else chosen(field.name)
 
@@ -39,13 +40,20 @@ def draw_picture(field: Field, label: str) -> None:
     st.file_uploader(
         label,
         type=PICTURE_TYPES,
-        max_upload_size=PICTURE_MB,
+        max_upload_size=upload_mb(PICTURE_MB),
         help=field.help,
-        **watched(field.upload, changed, field),
+        **watched(field.upload, _uploaded, field),
     )
     cell = read_picture(field)
     if cell is not None:
-        _preview(field.feature, look_at(field.feature, cell))
+        caption = "Your picture" if chosen(field.upload) else "The picture"
+        _preview(field.feature, look_at(field.feature, cell), caption)
+
+
+def _uploaded(field: Field) -> None:
+    """An upload takes the place of the example for good: without it the field is empty."""
+    choose({widget_key(field.name): None})
+    changed(field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +107,14 @@ def _numbers(spec: ImageSpec, cell: Any) -> Any:
     return images.read_picture(cell, spec) if isinstance(cell, str) else np.asarray(cell)
 
 
-def _preview(feature: Feature, look: Look) -> None:
+def _preview(feature: Feature, look: Look, caption: str) -> None:
     spec = feature.image
     if look.problem or spec is None:
         return  # the words at the field say what is wrong with it
     with st.container(horizontal=True, gap="medium"):
         if look.given:
             alt = "The picture you chose"
-            st.image(look.given, width=PREVIEW_PX, caption="Your picture", alt=alt)
+            st.image(look.given, width=PREVIEW_PX, caption=caption, alt=alt)
         st.image(
             look.seen,
             width=PREVIEW_PX,

@@ -14,14 +14,24 @@ from kserve_client.signature import Feature, Reference
 
 OUTSIDE = "Outside the usual range"
 # Bars over the track of Streamlit 1.67's slider, which begins 6 px from its sides; the words below it
-# in room that is there anyway, so that nothing moves when they come and go. The label of a slider
-# reaches over the box beside it, which has none; that box needs no buttons to step or, where a
-# value must be, to empty it.
+# in room that is there anyway, so that nothing moves when they come and go; Streamlit would cut off what
+# reaches over the edge of that room. The label of a slider reaches over the box beside it, which has
+# none; that box needs no buttons to step or, where a value must be, to empty it. It says the number:
+# the slider's own stands where the bars are, so it is there only while the slider is used, on a ground.
 STYLE = """
 [class*="st-key-field-"] { position: relative; }
 .usual-bars { height: 1.3rem; position: relative; pointer-events: none; }
 .usual-bars div { position: absolute; inset: 0; background: currentColor; opacity: 0.16; }
 .usual-bars div + div { opacity: 0.14; }
+[class*="st-key-field-"] [data-testid="stHorizontalBlock"] { overflow: visible; }
+[class*="st-key-field-"] [data-testid="stColumn"] [data-testid="stSlider"] {
+  position: relative; z-index: 1;
+}
+[class*="st-key-field-"] [data-testid="stColumn"] [data-testid="stSliderThumbValue"] {
+  background: var(--form-ground); border-radius: 0.25rem; padding: 0 0.2rem; opacity: 0;
+}
+[class*="st-key-field-"] [data-testid="stColumn"] [data-testid="stSlider"]:is(:hover, :focus-within)
+  [data-testid="stSliderThumbValue"] { opacity: 1; }
 .usual-words.outside { color: var(--form-orange); opacity: 1; }
 .usual-words { font-size: 0.8rem; line-height: 1rem; min-height: 1rem; opacity: 0.75; }
 [class*="st-key-field-"] [data-testid="stColumn"] [data-testid="stElementContainer"]:has(.usual) {
@@ -49,21 +59,17 @@ def draw(field: Field, number: object) -> None:
         return
     value = number if isinstance(number, int | float) else None
     bars, words = _bars(feature, value), said(feature, value)
-    if bars or field.has_slider:
+    if bars or words or field.has_slider:
         outside = " outside" * (words == OUTSIDE)
         line = f'<div class="usual-words{outside}">{escape(words)}</div>'
         st.html(f'<div class="usual">{bars}{line}</div>')
-    elif words:
-        st.caption(words)
 
 
 def said(feature: Feature, value: float | None) -> str:
     """What is unusual about a value; "" when nothing is."""
     if value is None:
         return ""
-    if (feature.min is not None and value < feature.min) or (
-        feature.max is not None and value > feature.max
-    ):
+    if feature.is_outside(value):
         return OUTSIDE
     reference = feature.reference
     return _compared(reference, value) if reference and reference.quantiles else ""

@@ -6,36 +6,23 @@ place of ours holds one.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dashboard.jobs.root import CARDS, JOB, JOBS, PRIVATE_FOLDER, SETTING, UPLOADS
 from dashboard.jobs.scratch import Scratch
 from kserve_client.errors import ConfigurationError
+from kserve_client.scoring.file_systems import is_away, kind_of
 from kserve_client.scoring.job import check_job_id
 from kserve_client.scoring.job.lock import RENEWALS, Lock, acquire, silence_s
-from kserve_client.scoring.job.store import StorageError, Store, UrlStore, s3_code, without_secrets
+from kserve_client.scoring.job.store import Store, UrlStore, s3_code, without_secrets
 
-_S3 = frozenset({"s3", "s3a"})
-# Nobody who looks at a page waits for minutes for a storage that is away.
-_TIME_OUTS = {
-    "config_kwargs": {
-        "connect_timeout": 3,
-        "read_timeout": 15,
-        "retries": {"total_max_attempts": 1},
-    }
-}
 _NO_KEYS = frozenset({"NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError"})
 _SET_KEYS = "there are no keys; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the dashboard a role"
-_AWAY = ("Connect", "Timeout", "Proxy", "HTTPClient", "ClientPayload", "ServerDisconnected")
-# What s3fs makes of "slow down", and of a fault of the storage.
-_BUSY = frozenset({errno.EBUSY, getattr(errno, "EREMOTEIO", errno.EIO)})
 _CODE = re.compile(r"[A-Za-z]{3,40}")
 
 
@@ -53,7 +40,6 @@ class Bucket:
         self._url = url.rstrip("/")
         self.where = without_secrets(self._url)
         self.schemes = frozenset({scheme})
-        self.storage_options: Mapping[str, object] = _TIME_OUTS if scheme in _S3 else {}
         self.taken_over_s = taken_over_s
         self.heard_every_s = taken_over_s / RENEWALS
         self.cards: Store = self._store(CARDS)
@@ -96,8 +82,7 @@ class Bucket:
 
     def is_away(self, error: OSError) -> bool:
         """Whether it did not answer, or was too busy to."""
-        is_silent = isinstance(error, ConnectionError | TimeoutError)
-        return is_silent or error.errno in _BUSY or any(word in _kind(error) for word in _AWAY)
+        return is_away(error)
 
     def job(self, job_id: str) -> str:
         """The URL of the job itself."""
@@ -118,8 +103,11 @@ class Bucket:
         path = self.near(job_id) / file
         if not path.exists():
             draft = path.with_name(f"{file}.{secrets.token_hex(4)}.tmp")
-            self._store(JOBS, check_job_id(job_id)).download(file, draft)
-            draft.replace(path)
+            try:
+                self._store(JOBS, check_job_id(job_id)).download(file, draft)
+                draft.replace(path)
+            finally:
+                draft.unlink(missing_ok=True)
         return path
 
     def kept(self, job_id: str, file: str) -> str:
@@ -164,15 +152,13 @@ class Bucket:
         return f"{self._url}/{JOBS}/{check_job_id(job_id)}"
 
     def _store(self, *names: str) -> UrlStore:
-        return UrlStore("/".join((self._url, *names)), self.storage_options)
+        return UrlStore("/".join((self._url, *names)), {})
 
 
 def _kind(error: OSError) -> str:
     """The code that S3 gave, or the name of the class that a library raised."""
     code = s3_code(error)
-    if _CODE.fullmatch(code):
-        return code
-    return error.kind if isinstance(error, StorageError) else type(error).__name__
+    return code if _CODE.fullmatch(code) else kind_of(error)
 
 
 def _checked(url: str) -> str:

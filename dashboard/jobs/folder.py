@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +20,7 @@ from dashboard.jobs.root import (
     UPLOADS,
 )
 from kserve_client.errors import ConfigurationError, InputError
-from kserve_client.scoring.job import check_job_id
+from kserve_client.scoring.job import check_job_id, new_job_id
 from kserve_client.scoring.job.lock import FileLock, Lock, silence_s
 from kserve_client.scoring.job.store import LocalStore, Store
 
@@ -48,7 +48,6 @@ class Folder:
     def __init__(self, path: Path | None) -> None:
         root = (default_root() if path is None else path.expanduser()).absolute()
         self.where = str(root)
-        self.storage_options: Mapping[str, object] = {}
         self._jobs = root / JOBS
         try:
             for folder in (root, self._jobs, root / CARDS, root / UPLOADS):
@@ -114,8 +113,14 @@ class Folder:
         """Nothing: there are no copies."""
 
     def remove(self, job_id: str) -> None:
-        """Remove the folder of the job."""
-        shutil.rmtree(self._folder(job_id), ignore_errors=True)
+        """Remove the folder of the job: out of the way first, since the lock of the job is in it.
+
+        What a process that is killed meanwhile leaves is swept as any id that nobody knows.
+        """
+        out_of_the_way = self._folder(new_job_id())
+        with contextlib.suppress(OSError):
+            self._folder(job_id).rename(out_of_the_way)
+            shutil.rmtree(out_of_the_way, ignore_errors=True)
 
     def ids(self) -> list[str]:
         """The folders that are named like a job."""

@@ -57,6 +57,10 @@ BROKEN_S = 3600.0
 # A process that was not heard of so many times is probably gone.
 MISSED = 3
 UNATTENDED = "waits for a process of the dashboard to take it up"
+IN_USE = (
+    "a job is just being begun with this upload, maybe in another window; look whether it is in the "
+    "list, or try again in some minutes"
+)
 log = logging.getLogger(__name__)
 
 
@@ -167,11 +171,11 @@ class Jobs:
         StorageTroubleError when it can't be read.
         """
         self._mine(job_id, owner)
-        directory, options = self._root.job(job_id), self._root.storage_options
+        directory = self._root.job(job_id)
         with told(self._root, "read"):
-            if not has_job(directory, storage_options=options):
+            if not has_job(directory):
                 raise InputError("no row of this job is done yet")
-            return self._reading(SavedJob.open(directory, storage_options=options))
+            return self._reading(SavedJob.open(directory))
 
     @contextlib.contextmanager
     def _reading(self, saved: SavedJob) -> Iterator[SavedJob]:
@@ -204,8 +208,8 @@ class Jobs:
 
         An upload is taken from where it was spooled. `model_name` is the one in the catalog, by
         which the job goes on in another process. What is wrong with the table ends the job as
-        stopped, with the reason. Raises InputError when the upload is gone, or the table is not
-        offered any more.
+        stopped, with the reason. Raises InputError when the upload is gone or just being taken, or
+        the table is not offered any more.
         """
         self._check_open()
         if isinstance(source, NamedSource):
@@ -364,9 +368,12 @@ class Jobs:
     def _begun_with(self, card: Card, spooled: Spooled) -> tuple[Card, Lock]:
         """The same with an upload, whose id the job has: nothing of it moves."""
         self._uploads.file_of(spooled)
-        held = self._held(card.id)
-        if held is None:
-            raise UploadGoneError
+        try:
+            held = self._root.hold(card.id)
+        except FileNotFoundError:
+            raise UploadGoneError from None
+        except ConfigurationError:
+            raise InputError(IN_USE) from None
         try:
             # Another window may have begun the job, and ended it, a moment ago.
             card = card.model_copy(update={"file": self._uploads.file_of(spooled)})
@@ -394,8 +401,8 @@ class Jobs:
                 return
             downloads.forget(self._root.near(job_id))
             is_lost = card.is_lost and job_id not in self._had
-            self._had.discard(job_id)
             card = self._shelf.put(card.lost_again() if is_lost else card.begun_anew(task))
+            self._had.discard(job_id)
         except BaseException:
             held.release()
             raise
@@ -482,9 +489,7 @@ class Jobs:
             options.reading, limits=offered.limits, schemes=offered.schemes
         )
         if card.file:
-            reading = dataclasses.replace(
-                reading, schemes=self._root.schemes, storage_options=self._root.storage_options
-            )
+            reading = dataclasses.replace(reading, schemes=self._root.schemes)
         return dataclasses.replace(options, reading=reading)
 
     def _mine(self, job_id: str, owner: str) -> JobView:
@@ -495,6 +500,9 @@ class Jobs:
 
     def _view(self, seen: Seen) -> JobView:
         work = self._line.get(seen.card.id)
+        if work is None and seen.card.is_active:
+            # It may have ended here since it was looked at.
+            seen = self._shelf.get(seen.card.id) or seen
         card = seen.card if work is None else work.card
         state, reason = card.state, card.reason
         if work is None and card.is_active:

@@ -5,6 +5,7 @@ A table is chosen by a name of this list, and no path is ever made of a name.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -23,6 +24,8 @@ from kserve_client.scoring.sources.location import file_system, label, told
 MOST = 1000
 # A storage is asked again after this.
 LOOK_S = 5.0
+# So long who asks waits for a place that was never listed, and for one that was.
+FIRST_LOOK_S, NEXT_LOOK_S = 5.0, 0.5
 _TABLES = frozenset(
     {".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".arrow", ".feather"}
 )
@@ -31,9 +34,71 @@ _PACKED = frozenset({".gz", ".zst"})
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    sources: tuple[NamedSource, ...]
-    problems: tuple[str, ...]
-    at_s: float
+    sources: tuple[NamedSource, ...] = ()
+    problem: str = ""
+
+
+class _Place:
+    """One folder or prefix. It is listed beside: nobody waits long for a storage that is silent."""
+
+    def __init__(self, name: str, place: str, reading: ReadOptions) -> None:
+        self._name, self._place, self._reading = name, place, reading
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._over.set()
+        self._begun_s = self._over_s = -math.inf
+        self._is_first = True
+        self._where = label(place) if "://" in place else place
+        self._last = _Listing(problem=f"{self._where} can't be read: no answer yet")
+
+    def look(self) -> None:
+        """Begin to list it anew, when the last time is long ago."""
+        with self._lock:
+            now_s = time.monotonic()
+            if self._over.is_set() and now_s - self._over_s > LOOK_S:
+                self._begun_s = now_s
+                self._over.clear()
+                threading.Thread(target=self._look, name="batch-offered", daemon=True).start()
+
+    def found(self) -> _Listing:
+        """What the look found that is under way; when it takes long, what the one before did."""
+        longest_s = FIRST_LOOK_S if self._is_first else NEXT_LOOK_S
+        waits_s = self._begun_s + longest_s - time.monotonic()
+        self._over.wait(max(waits_s, 0.0))
+        return self._last
+
+    def get(self, name: str) -> NamedSource | None:
+        """The table of a name; where it is not known, the look that is under way is waited for."""
+        self.look()
+        found = _named(name, self.found())
+        if found is None:
+            self._over.wait()
+            found = _named(name, self._last)
+        return found
+
+    def _look(self) -> None:
+        try:
+            self._last = self._listing()
+        finally:
+            self._is_first = False
+            self._over_s = time.monotonic()
+            self._over.set()
+
+    def _listing(self) -> _Listing:
+        found: list[NamedSource] = []
+        problem = ""
+        try:
+            found.extend(self._below())
+        except KServeClientError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"{self._where} can't be read: {error.strerror}"
+        return _Listing(tuple(found), problem)
+
+    def _below(self) -> Iterator[NamedSource]:
+        if "://" in self._place:
+            return _objects(self._name, self._place, self._reading)
+        return _files(self._name, Path(self._place).expanduser())
 
 
 class Offered:
@@ -41,52 +106,43 @@ class Offered:
 
     def __init__(self, setting: str, limits: Limits) -> None:
         places = [place.strip() for place in setting.split(",") if place.strip()]
-        self._places = dict(zip(_labels(places), places, strict=True))
         schemes = {urlsplit(place).scheme for place in places if "://" in place}
         self.reading = ReadOptions(limits=limits, schemes=frozenset(schemes))
-        self._lock = threading.Lock()
-        self._listing: _Listing | None = None
+        named = zip(_labels(places), places, strict=True)
+        self._places = {name: _Place(name, place, self.reading) for name, place in named}
 
     def sources(self) -> list[NamedSource]:
         """All tables, by name."""
-        return list(self._listed().sources)
+        found = [source for listing in self._listed() for source in listing.sources]
+        return sorted(found, key=lambda source: source.name)[:MOST]
 
     def problems(self) -> list[str]:
         """What can't be listed, in words."""
-        return list(self._listed().problems)
+        listed = self._listed()
+        problems = [listing.problem for listing in listed if listing.problem]
+        if sum(len(listing.sources) for listing in listed) > MOST:
+            problems.append(f"there are more than {MOST:,} tables; the first are listed")
+        return problems
 
     def source(self, name: str) -> NamedSource:
-        """The table of a name. Raises InputError for any other name."""
-        found = next((one for one in self._listed().sources if one.name == name), None)
+        """The table of a name. Raises InputError for any other name.
+
+        For one that is not known its storage is waited for, however long that takes to answer.
+        """
+        place = self._places.get(name.partition("/")[0])
+        found = None if place is None else place.get(name)
         if found is None:
             raise InputError("the dashboard offers no such table (any more); choose another")
         return found
 
-    def _listed(self) -> _Listing:
-        with self._lock:
-            if self._listing is None or time.monotonic() - self._listing.at_s > LOOK_S:
-                self._listing = self._list()
-            return self._listing
+    def _listed(self) -> list[_Listing]:
+        for place in self._places.values():
+            place.look()
+        return [place.found() for place in self._places.values()]
 
-    def _list(self) -> _Listing:
-        found: list[NamedSource] = []
-        problems: list[str] = []
-        for name, place in self._places.items():
-            try:
-                found += self._below(name, place)
-            except KServeClientError as error:
-                problems.append(str(error))
-            except OSError as error:
-                problems.append(f"{place} can't be read: {error.strerror}")
-        if len(found) > MOST:
-            problems.append(f"there are more than {MOST:,} tables; the first are listed")
-        found.sort(key=lambda source: source.name)
-        return _Listing(tuple(found[:MOST]), tuple(problems), time.monotonic())
 
-    def _below(self, name: str, place: str) -> Iterator[NamedSource]:
-        if "://" in place:
-            return _objects(name, place, self.reading)
-        return _files(name, Path(place).expanduser())
+def _named(name: str, listing: _Listing) -> NamedSource | None:
+    return next((source for source in listing.sources if source.name == name), None)
 
 
 def _files(name: str, root: Path) -> Iterator[NamedSource]:

@@ -13,7 +13,7 @@ them have changed.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -40,8 +40,6 @@ class Root(Protocol):
     uploads: Store
     # Whether each look costs a request, so that nobody may wait for it twice a second.
     is_remote: bool
-    # What fsspec needs to open it; no key among it.
-    storage_options: Mapping[str, object]
     schemes: frozenset[str]
     # A process that has a job says so at least this often.
     heard_every_s: float
@@ -118,7 +116,8 @@ def told(root: Root, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageTroubleError(trouble(root, what, root.words(error))) from None
+        words = trouble(root, what, root.words(error))
+        raise StorageTroubleError(words, is_away=root.is_away(error)) from None
 
 
 def why(root: Root, error: Exception) -> str:

@@ -61,14 +61,22 @@ class Uploads:
             self._root.keep(upload_id, file)
             self._root.uploads.put(upload_id + END, orjson.dumps(about))
         except OSError as error:
-            self._remove(upload_id)
+            self._give_up(upload_id, error)
             raise StorageTroubleError(
-                f"the upload could not be kept in {self._root.where}: {self._root.words(error)}"
+                f"the upload could not be kept in {self._root.where}: {self._root.words(error)}",
+                is_away=self._root.is_away(error),
             ) from None
         except BaseException:
             self._remove(upload_id)
             raise
         return Spooled(upload_id, path, name, about.size_bytes, owner)
+
+    def _give_up(self, upload_id: str, error: OSError) -> None:
+        """Remove what there is of an upload. Nobody waits once more for a storage that is away."""
+        if self._root.is_away(error):
+            self._root.drop_copies(upload_id)  # the rest is swept a day later
+        else:
+            self._remove(upload_id)
 
     def _copied(self, stream: IO[bytes], path: Path, name: str) -> int:
         size = 0

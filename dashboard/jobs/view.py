@@ -27,7 +27,14 @@ class UnknownJobError(InputError):
 
 
 class StorageTroubleError(KServeClientError):
-    """What the jobs lie in can't be read or written, now or at all: the message says why."""
+    """What the jobs lie in can't be read or written, now or at all: the message says why.
+
+    `is_away` says whether it may be there again in a moment, so that to try again is no waste.
+    """
+
+    def __init__(self, message: str, *, is_away: bool = False) -> None:
+        super().__init__(message)
+        self.is_away = is_away
 
 
 class UploadGoneError(InputError):
@@ -108,7 +115,7 @@ class JobView:
     @property
     def can_retry(self) -> bool:
         """Whether `Jobs.retry` has something to do."""
-        return self.state == "finished" and self.counts.failed + self.counts.skipped > 0
+        return self.state == "finished" and self.counts.failed > 0
 
 
 def newest_first(views: Iterable[JobView]) -> list[JobView]:

@@ -28,6 +28,7 @@ from kserve_client.scoring import (
     run_job,
     score_on_dask,
 )
+from kserve_client.scoring.doubts import DoubtError
 from kserve_client.scoring.job import (
     Counts,
     Facts,
@@ -46,6 +47,7 @@ from kserve_client.scoring.sources import Location, NotReadError
 # Other processes learn from the card how far a job is.
 NOTED_EVERY_S = 5.0
 AWAY = "did not answer"
+READ_ANEW = "begin anew and choose the decimal sign under Read it differently"
 FAULT = "a fault of the dashboard, which its log describes"
 ALL: frozenset[State] = frozenset(get_args(State))
 ACTIVE: frozenset[State] = frozenset({"waiting", "running"})
@@ -233,6 +235,8 @@ class Work:
             return self._done()
         except NotReadError as error:
             return self._unread(error)
+        except DoubtError as error:
+            return "stopped", f"{error.doubt.words}; {READ_ANEW}"
         except KServeClientError as error:
             return "stopped", " ".join(str(error).split())
         except OSError as error:
@@ -329,16 +333,13 @@ class Work:
         return where
 
     def _opened(self, facts: Facts) -> WatchedJob:
-        directory, options = self._root.job(self.card.id), self._root.storage_options
-        if has_job(directory, storage_options=options):
+        directory = self._root.job(self.card.id)
+        if has_job(directory):
             return self._reopened()
-        return WatchedJob.create(
-            directory, facts, job_id=self.card.id, storage_options=options, held=self._held
-        )
+        return WatchedJob.create(directory, facts, job_id=self.card.id, held=self._held)
 
     def _reopened(self) -> WatchedJob:
-        directory, options = self._root.job(self.card.id), self._root.storage_options
-        return WatchedJob.open(directory, storage_options=options, held=self._held)
+        return WatchedJob.open(self._root.job(self.card.id), held=self._held)
 
     def _hearing(self, job: WatchedJob) -> Callable[[Progress], None]:
         job.failures = self.failures

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +26,14 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 WIDE = (1360, 900)
+# Streamlit tells a phone by these words, not by the size of the window.
+PHONE: dict[str, Any] = {
+    "size": (390, 844),
+    "has_touch": True,
+    "is_mobile": True,
+    "user_agent": "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Mobile Safari/537.36",
+}
 SETTLED_MS = 20_000
 expect.set_options(timeout=SETTLED_MS)
 
@@ -111,12 +120,17 @@ def new_visit(
     visits: list[Visit] = []
 
     def opened(
-        *, size: tuple[int, int] = WIDE, scheme: str = "light", url: str = dashboard.url
+        *,
+        size: tuple[int, int] = WIDE,
+        scheme: str = "light",
+        url: str = dashboard.url,
+        **more: Any,
     ) -> Visit:
         context = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if scheme == "dark" else "light",
             accept_downloads=True,
+            **more,
         )
         visit = Visit(context.new_page(), url)
         visit.page.on("request", visit.seen.request)

@@ -209,6 +209,55 @@ def test_forty_fields_on_a_phone(phone: Visit) -> None:
     expect(foot).to_contain_text("Stays well · Comes back 10.0 %")
 
 
+def test_the_line_on_a_phone_gives_way_to_the_answer(phone: Visit) -> None:
+    """It is there while the answer is not in sight, and only then."""
+    phone.go("predict?m=forty")
+    foot = phone.page.get_by_test_id("stBottom")
+    expect(foot).to_contain_text("Comes back · 45.0 %")
+    expect(foot).to_be_visible()
+    answer(phone).scroll_into_view_if_needed()
+    expect(foot).to_be_hidden()
+    slider(phone, "Blood pressure 0").scroll_into_view_if_needed()
+    expect(foot).to_be_visible()
+    box(phone, "Blood pressure 0").fill("120")
+    box(phone, "Blood pressure 0").press("Enter")
+    expect(foot).to_contain_text("outside the usual range")
+
+
+# How far the words below a slider reach over the edge at which an element around them cuts off.
+CUT_OFF = """word => {
+  const bottom = word.getBoundingClientRect().bottom;
+  let cut = 0;
+  for (let e = word.parentElement; e && e.dataset.testid !== 'stMain'; e = e.parentElement) {
+    if (getComputedStyle(e).overflowY !== 'visible')
+      cut = Math.max(cut, bottom - e.getBoundingClientRect().bottom);
+  }
+  return cut;
+}"""
+
+
+def test_words_below_each_other_are_whole(phone: Visit) -> None:
+    """On a phone, where fields stand close, none of them is cut off at its foot."""
+    phone.go("predict?m=four")
+    for label in ("Blood pressure 0", "Glucose 3"):
+        box(phone, label).fill("91")
+        box(phone, label).press("Enter")
+    words = phone.page.get_by_text(re.compile("^Unusual: only 5 %"))
+    expect(words).to_have_count(2)
+    assert [word.evaluate(CUT_OFF) for word in words.all()] == [0, 0]
+
+
+def test_the_bars_are_not_written_over(wide: Visit) -> None:
+    """The box says the number; the slider's own is there only while it is used."""
+    wide.go("predict?m=four")
+    thumb = slider(wide, "Blood pressure 0").locator("xpath=../..")
+    number = thumb.get_by_test_id("stSliderThumbValue")
+    expect(number).to_have_text("45")
+    expect(number).to_have_css("opacity", "0")
+    slider(wide, "Blood pressure 0").focus()
+    expect(number).to_have_css("opacity", "1")
+
+
 @pytest.mark.parametrize("name", ["four", "forty"])
 def test_nothing_jumps_while_a_slider_moves(wide: Visit, name: str) -> None:
     """An unusual value, one out of range and a missing one: every field keeps its place."""
@@ -300,7 +349,7 @@ def run_ms(visit: Visit, server: V2Server, name: str) -> float:
     visit.go(f"predict?m={name}")
     expect(answer(visit)).to_have_text("Comes back")
     times = []
-    for _ in range(9):
+    for _ in range(5):
         count = len(server.inferences)
         slider(visit, "Visits 1").press("ArrowRight")
         start = time.monotonic()

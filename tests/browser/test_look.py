@@ -101,7 +101,7 @@ def test_every_page_can_be_seen_and_heard(
         assert page.evaluate(CUT) == [], path
         check_names(page, path)
         expect(page.get_by_role("heading", level=1)).to_have_count(1)
-        expect(page).to_have_title(re.compile(r"^\w+ · kserve-client$"))
+        expect(page).to_have_title(re.compile(r"^(.+ · )?\w+ · kserve-client$"))
 
 
 def check_names(page: Page, path: str) -> None:

@@ -1,4 +1,5 @@
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,9 @@ from playwright.sync_api import Locator, Page, expect
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from scripts.mlserver import MLServer
-from tests.browser.conftest import NewVisit, Visit
+from tests.browser.conftest import PHONE, NewVisit, Visit
 from tests.servers import streamlit_server
+from tests.v2_server import Json, tensor, v2_server
 
 # Alone such a test takes seconds; a machine that is busy otherwise makes minutes of them.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -142,6 +144,27 @@ def test_the_mixed_table(visit: Visit) -> None:
     expect(request).to_contain_text("Dream")
 
 
+def test_nobody_elses_picture_is_answered(visit: Visit, demo_models_file: Path) -> None:
+    """A broken file over an upload leaves its answer, pale; without a file there is no picture."""
+    picture = demo_models_file.parent / "data" / "seven.png"
+    visit.go("predict?m=digits")
+    visit.page.locator("input[type=file]").set_input_files(picture)
+    expect(answer(visit)).to_have_text("7")
+    broken: Any = {"name": "broken.png", "mimeType": "image/png", "buffer": b"no picture"}
+    visit.page.locator("input[type=file]").set_input_files(broken)
+    expect(visit.page.get_by_text("It is not a picture (PNG, JPEG, …)").first).to_be_visible()
+    card = visit.page.locator(".st-key-answer-card")
+    expect(card).to_have_css("opacity", "0.5")
+    expect(answer(visit)).to_have_text("7")
+    visit.page.get_by_role("button", name="Remove broken.png").click()
+    expect(visit.page.get_by_text("Picture: needed").first).to_be_visible()
+    expect(visit.page.get_by_role("img", name="The picture as the model gets it")).to_have_count(0)
+    expect(answer(visit)).to_have_text("7")
+    visit.page.get_by_role("radio", name="A three").click()
+    expect(answer(visit)).to_have_text("3")
+    expect(card).to_have_css("opacity", "1")
+
+
 def test_live_off_waits_for_the_button(visit: Visit) -> None:
     """A slow model is asked only when told so."""
     visit.go("predict?m=iris")
@@ -180,12 +203,69 @@ def pick(visit: Visit, title: str) -> None:
     expect(visit.page.get_by_role("heading", name=title, level=1)).to_be_visible()
 
 
+SLOW = """
+endpoints: {test: {url: URL}}
+models:
+  churn: {title: Churn, endpoint: test, signature: &one {features: [{name: x}], outputs: [
+    {name: predict, kind: label, labels: &labels [STAYS, LEAVES]},
+    {name: predict_proba, kind: probabilities, labels: *labels}]}}
+  slow: {title: Slow one, endpoint: test, signature: *one}
+"""
+STAYS = "Unlikely to cancel within the next three months"
+
+
+def churn(_: Json) -> Json:
+    shares = tensor("predict_proba", "FP64", [1, 2], [0.9, 0.1])
+    return {"outputs": [tensor("predict", "INT64", [1, 1], [0]), shares]}
+
+
+def left(shown: Locator) -> float:
+    return float(shown.evaluate("node => node.getBoundingClientRect().left"))
+
+
+def test_no_answer_stands_below_the_title_of_another_model(
+    new_visit: NewVisit, tmp_path: Path
+) -> None:
+    """Neither beside the form nor at the bottom of a phone, however long that one is asked.
+
+    On the way: a long name is read from its beginning on in the narrow chart, too.
+    """
+    go_on = threading.Event()
+
+    def slow(request: Json) -> Json:
+        go_on.wait(60)
+        return churn(request)
+
+    models = tmp_path / "models.yaml"
+    log = tmp_path / "dashboard.log"
+    with v2_server(churn=churn, slow=slow) as server:
+        text = SLOW.replace("URL", server.url).replace("STAYS", STAYS)
+        models.write_text(text.replace("LEAVES", STAYS.replace("Unlikely", "Likely")))
+        with streamlit_server(models, log) as running:
+            phone = new_visit(url=running.url, **PHONE)
+            phone.go("predict?m=churn")
+            expect(answer(phone)).to_have_text(STAYS)
+            tick = phone.page.locator(".ytick text").filter(has_text="Unlikely to cancel")
+            assert left(tick) >= left(phone.page.locator(".st-key-answer-card"))
+            line = phone.page.get_by_test_id("stBottom").get_by_text(STAYS)
+            expect(line).to_be_attached()
+            phone.page.get_by_test_id("stExpandSidebarButton").click()
+            pick(phone, "Slow one")
+            expect(phone.page.get_by_text("Asking the model")).to_be_attached()
+            expect(answer(phone)).not_to_be_visible()
+            expect(line).not_to_be_visible()
+            go_on.set()
+            expect(answer(phone)).to_have_text(STAYS)
+            expect(answer(phone)).to_be_visible()
+
+
 def test_the_address_can_be_shared(visit: Visit) -> None:
     """The picked model is in the address, on every page, and a reload keeps it."""
     visit.go("")
     pick_link = visit.page.get_by_test_id("stMain").get_by_role("link", name="Predict").nth(3)
     pick_link.click()
     expect(visit.page.get_by_role("heading", name="Handwritten digit")).to_be_visible()
+    expect(visit.page).to_have_title("Handwritten digit · Predict · kserve-client")
     assert re.search("/predict[?]m=.*digit", visit.page.url)
     visit.page.reload()
     visit.settle()

@@ -10,7 +10,10 @@ import pytest
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
+from dashboard import gateway
 from dashboard.settings import settings
+from kserve_client.model import Model
+from tests.dashboard.batch_jobs import model_of
 from tests.servers import ROOT
 from tests.v2_server import Json, V2Server, tensor, v2_server
 
@@ -101,16 +104,29 @@ def past_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def first_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a page wait for the first check of a model, however busy the machine is."""
+    monkeypatch.setattr(gateway, "FIRST_LOOK_S", TIMEOUT_S)
+
+
+@pytest.fixture(autouse=True)
 def own_jobs(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Let no test see the jobs of another one."""
     monkeypatch.setenv("KSERVE_CLIENT_JOBS_FOLDER", str(tmp_path_factory.mktemp("jobs")))
 
 
 @pytest.fixture
-def server() -> Iterator[V2Server]:
-    """Run a V2 server with the models of MODELS."""
-    with v2_server(flower=flower, heavy=weight) as running:
+def server(request: pytest.FixtureRequest) -> Iterator[V2Server]:
+    """Run a V2 server with the models of MODELS, or SERVED of the test's own file where it has some."""
+    served = getattr(request.module, "SERVED", {"flower": flower, "heavy": weight})
+    with v2_server(**served) as running:
         yield running
+
+
+@pytest.fixture
+def model(server: V2Server) -> Model:
+    """Stand before the model that batch jobs are run with."""
+    return model_of(server)
 
 
 @pytest.fixture

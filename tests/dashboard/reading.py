@@ -56,10 +56,8 @@ def named(widgets: Iterable[W], name: str) -> W:
 
 
 def pick(app: AppTest, name: str) -> None:
-    """Choose a model in the sidebar; as a browser does, the address follows at once."""
-    picker = app.selectbox(key="m").select(name)
-    app.query_params["m"] = picker.format_func(name)
-    app.run()
+    """Choose a model in the sidebar."""
+    app.selectbox(key="model").select(name).run()
 
 
 def links(app: AppTest) -> list[str]:

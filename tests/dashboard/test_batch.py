@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
+from dashboard.batch import results
+from dashboard.batch.checking import summary
 from dashboard.batch.draft import Look
+from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.scoring import DaskCluster, Rows, Scored, Summary, run_job
+from kserve_client.scoring.checking import Findings
 from kserve_client.scoring.job import Job
 from kserve_client.scoring.progress import Progress
 from tests.dashboard.conftest import OpenPage, flower
@@ -118,7 +123,7 @@ def test_a_file_that_fits_needs_one_more_click(open_page: OpenPage, server: V2Se
     (there,) = app.dataframe
     assert there.value.to_numpy().tolist() == [["8", "1", "n0"], ["2", "1", "n1"], ["8", "1", "n2"]]
     assert there.value.index.tolist() == [1, 2, 3]
-    assert buttons(app)[-3:] == ["Score 3 rows", "Try 10 rows first", "Another table"]
+    assert buttons(app)[-2:] == ["Score 3 rows", "Another table"]
     assert server.inferences == []
 
 
@@ -136,6 +141,7 @@ def test_another_table_takes_the_first_one_away(
     assert is_kept()
     app.button(key="another").click().run()
     assert len(app.file_uploader) == 1
+    assert len(app.info) == 0
     assert not is_kept()
 
 
@@ -206,7 +212,7 @@ def test_json_lines_are_a_table_as_well(open_page: OpenPage) -> None:
     lines = '{"length": 8, "width": 1}\n{"length": 2, "width": 1}\n'
     app = finished(batch(open_page, lines, name="rows.jsonl"))
     assert "All 2 rows" in alert(app, "success")
-    (form,) = [control for control in app.segmented_control if control.label == "Form"]
+    (form,) = [control for control in app.segmented_control if control.label == "Format"]
     assert form.value == "json-lines"
 
 
@@ -301,12 +307,49 @@ def test_another_unit_is_converted(open_page: OpenPage, server: V2Server) -> Non
 def test_findings_are_counted_with_examples(open_page: OpenPage) -> None:
     """What can't be sent and what is out of range, with rows and cells; sending is the default."""
     app = batch(open_page, "length,width\n8,1\noops,1\n2,\n2,9\n")
-    assert step(app, "Check").startswith("Check · 4 rows · at least 1 can't be sent")
+    assert step(app, "Check") == "Check · 4 rows · 2 can't be sent · 1 outside the usual range"
     labels = [plain(box.label) for box in app.selectbox]
     assert "Petal length · 1 row holds no number (row 2 ('oops'))" in labels
     assert "Petal width · 1 row is outside 0 to 4 cm (row 4 ('9'))" in labels
     app = finished(app)
     assert counts(app) == {"Rows": "4", "Predicted": "2", "Failed": "2"}
+
+
+def test_a_part_of_a_table_tells_the_least() -> None:
+    """Where the check was left, or pictures were not all read, more rows may be in trouble."""
+    found = Findings(9, refused=4, outside=1)
+    assert summary(found, is_whole=True) == ("9 rows · 4 can't be sent · 1 outside the usual range")
+    least = "at least 4 can't be sent · at least 1 outside the usual range"
+    assert summary(found, is_whole=False) == f"the first 9 rows · {least}"
+    assert summary(replace(found, unread=("image",)), is_whole=True) == f"9 rows · {least}"
+
+
+def test_points_that_may_part_thousands_are_asked_about(
+    open_page: OpenPage, server: V2Server
+) -> None:
+    """Nothing is chosen and nothing can be started before a person says what "1.200" is."""
+    app = batch(open_page, "length;width\n1.200;1\n2.350;1\n")
+    assert step(app, "Check") == "Check · how are decimals written?"
+    assert "start" not in [button.key for button in app.main.button]
+    (question,) = app.radio
+    assert "length holds numbers such as 1.200 (first in row 1)" in plain(question.label)
+    assert question.value is None
+    assert question.options == [
+        "1.2: the point parts decimals",
+        "1200: the point parts thousands",
+    ]
+    question.set_value(",").run()
+    assert "decimal comma" in step(app, "Table")
+    finished(app)
+    assert server.inferences[0]["inputs"][0]["data"] == [1200, 1, 2350, 1]
+
+
+def test_points_that_are_said_to_be_decimal_ones_are(open_page: OpenPage, server: V2Server) -> None:
+    """The other answer to the same question."""
+    app = batch(open_page, "length;width\n1.200;1\n2.350;1\n")
+    app.radio[0].set_value(".").run()
+    finished(app)
+    assert server.inferences[0]["inputs"][0]["data"] == [1.2, 1, 2.35, 1]
 
 
 def test_rows_are_left_out_by_choice(open_page: OpenPage) -> None:
@@ -317,6 +360,8 @@ def test_rows_are_left_out_by_choice(open_page: OpenPage) -> None:
     app = finished(app)
     assert counts(app) == {"Rows": "2", "Predicted": "1", "Failed": "0", "Left out": "1"}
     assert "1 row has a prediction · 1 row left out" in alert(app, "success")
+    assert not [label for label in buttons(app) if label.startswith("Try")]
+    assert "can't be sent as" not in words(app)
     assert "left out: length" in rows_of(app)[1][-1]
 
 
@@ -363,6 +408,13 @@ def test_a_long_check_may_be_skipped(open_page: OpenPage, monkeypatch: pytest.Mo
 # Step four: a try
 
 
+def test_a_try_is_offered_for_more_rows_than_it_has(open_page: OpenPage) -> None:
+    """Ten rows are scored as quickly as they are tried."""
+    assert "Try 10 rows first" not in buttons(batch(open_page, csv_of(10)))
+    app = batch(open_page, csv_of(11))
+    assert buttons(app)[-3:] == ["Score 11 rows", "Try 10 rows first", "Another table"]
+
+
 def test_ten_rows_are_tried(open_page: OpenPage, server: V2Server) -> None:
     """Their results, the rate and the time for all; nothing is kept as a job."""
     app = batch(open_page, csv_of(30))
@@ -380,10 +432,10 @@ def test_ten_rows_are_tried(open_page: OpenPage, server: V2Server) -> None:
 
 def test_a_try_of_a_server_that_is_down_says_so(open_page: OpenPage, server: V2Server) -> None:
     """No rate is made up; the way to the health page is shown."""
-    app = batch(open_page, csv_of(3))
+    app = batch(open_page, csv_of(12))
     server.stop()
     app.button(key="try").click().run()
-    assert step(app, "Try") == "Try · 0 of 3 rows predicted"
+    assert step(app, "Try") == "Try · 0 of 10 rows predicted"
     assert "See which step fails" in links(app)
 
 
@@ -452,6 +504,7 @@ def test_a_run_is_paused_and_goes_on(open_page: OpenPage, server: V2Server, hold
     app.button(key="pause").click().run()
     go.set()
     assert buttons(app)[-2:] == ["Go on", "Cancel"]
+    assert "the job stays as it is, in the list, until somebody lets it go on" in words(app)
     app.button(key="go_on").click().run()
     assert "All 50 rows" in alert(over(app), "success")
 
@@ -535,10 +588,11 @@ def test_an_unknown_job_is_said(open_page: OpenPage, asked: str) -> None:
     assert len(app.file_uploader) == 1
 
 
-def test_a_foreign_job_is_as_if_it_were_not_there(open_page: OpenPage) -> None:
-    """The link of somebody else opens nothing, and the list does not have it."""
+@pytest.mark.parametrize("model", ["flower", "weight"])
+def test_a_foreign_job_is_as_if_it_were_not_there(open_page: OpenPage, model: str) -> None:
+    """The link of somebody else opens nothing, whatever its model; the list does not have it."""
     mine = finished(batch(open_page, csv_of(2)))
-    other = open_page("batch", m="flower")
+    other = open_page("batch", m=model)
     other.user["email"] = "other@example.org"
     other.query_params["job"] = job_of(mine)
     other.run()
@@ -548,14 +602,17 @@ def test_a_foreign_job_is_as_if_it_were_not_there(open_page: OpenPage) -> None:
 
 
 def test_a_job_of_another_model_is_not_shown(open_page: OpenPage) -> None:
-    """The model is changed while a result is in sight: its own upload, no rows of the other."""
+    """The model is changed while a result is in sight: its own upload, and the way back."""
     app = finished(batch(open_page, csv_of(2)))
     pick(app, "weight")
     assert title(app).endswith("Weight")
+    assert alert(app, "info") == "The job rows.csv of this link is one of Flower."
     assert len(app.file_uploader) == 1
     assert len(app.dataframe) == 0
-    pick(app, "flower")
+    app.button(key="open.asked").click().run()
     assert title(app).endswith("Flower")
+    assert len(app.file_uploader) == 0
+    assert "rows.csv" in words(app)
 
 
 def test_failed_rows_are_listed(open_page: OpenPage) -> None:
@@ -597,6 +654,86 @@ def test_rows_that_failed_are_tried_again(open_page: OpenPage, server: V2Server)
     assert "All 2 rows have a prediction" in alert(over(app), "success")
 
 
+def test_a_job_of_which_all_rows_failed_is_no_success(open_page: OpenPage) -> None:
+    """The list says so, with a warning; the result names the first row, however many came after."""
+    app = finished(batch(open_page, "length,width\n" + "oops,1\n" * 25))
+    assert alert(app, "warning").startswith("25 of 25 rows failed. Row 1: length: 'oops'")
+    app.button(key="another").click().run()
+    listed = "\n".join(element.value for element in app.markdown)
+    assert ":material/warning: **rows.csv**" in listed
+    assert "all rows failed · 25 rows, 25 failed" in listed
+
+
+def test_only_rows_that_can_be_sent_are_offered_again(
+    open_page: OpenPage, server: V2Server
+) -> None:
+    """Of four rows without a prediction the server refused two; the table is wrong in the others."""
+    server.models["flower"] = lambda _: PLAIN_500
+    app = finished(batch(open_page, "length,width\n8,1\noops,1\n2\n2,1\n"))
+    assert counts(app) == {"Rows": "4", "Predicted": "0", "Failed": "4"}
+    assert "Try 2 rows again" in buttons(app)
+    assert "2 rows can't be sent as they are: correct the table" in words(app)
+    server.models["flower"] = flower
+    app.button(key="retry").click().run()
+    app = over(app)
+    assert counts(app) == {"Rows": "4", "Predicted": "2", "Failed": "2"}
+    assert not [label for label in buttons(app) if label.startswith("Try")]
+    assert "2 rows can't be sent as they are: correct the table" in words(app)
+
+
+def test_rows_that_somebody_left_out_are_not_offered_and_not_blamed(
+    open_page: OpenPage, server: V2Server
+) -> None:
+    """Only the one that the server refused is talked of."""
+    server.models["flower"] = lambda _: PLAIN_500
+    app = batch(open_page, "length,width\n8,1\noops,1\n")
+    (box,) = [box for box in app.selectbox if "1 row" in plain(box.label)]
+    box.select("drop").run()
+    app = finished(app)
+    assert counts(app) == {"Rows": "2", "Predicted": "0", "Failed": "1", "Left out": "1"}
+    assert "Try 1 row again" in buttons(app)
+    assert "can't be sent as" not in words(app)
+
+
+def test_many_failed_rows_are_offered_uncounted(
+    open_page: OpenPage, server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To count those that can be sent would take long."""
+    monkeypatch.setattr(results, "MOST_COUNTED", 1)
+    server.models["flower"] = lambda _: PLAIN_500
+    app = finished(batch(open_page, csv_of(2)))
+    assert "Try the failed rows again" in buttons(app)
+
+
+def test_a_result_whose_first_failure_can_not_be_read_is_shown(
+    open_page: OpenPage, server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What can be done with it stays; a damaged part is told with the rows."""
+
+    def damaged(_: object) -> None:
+        raise ConfigurationError("part 1 is damaged")
+
+    monkeypatch.setattr(gateway, "first_failure", damaged)
+    server.models["flower"] = lambda _: PLAIN_500
+    app = finished(batch(open_page, csv_of(2)))
+    assert alert(app, "warning") == "2 of 2 rows failed."
+    assert "Delete" in buttons(app)
+
+
+def test_rows_of_a_model_that_has_changed_may_still_be_tried_again(
+    open_page: OpenPage, server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can read its cells now; the job itself says what has changed."""
+
+    def changed(_: object) -> int:
+        raise InputError("the feature length is not in the signature any more")
+
+    monkeypatch.setattr(gateway, "sendable", changed)
+    server.models["flower"] = lambda _: PLAIN_500
+    app = finished(batch(open_page, csv_of(2)))
+    assert "Try the failed rows again" in buttons(app)
+
+
 def test_a_row_the_server_refuses_stands_alone(open_page: OpenPage, server: V2Server) -> None:
     """One poisoned row of eight: seven predictions, one error in the server's words."""
 
@@ -620,14 +757,14 @@ def test_a_server_that_is_down_stops_the_job_in_words(
     app = batch(open_page, csv_of(3))
     server.stop()
     finished(app)
-    assert alert(app, "error").startswith("Stopped after 0")
+    assert alert(app, "error").startswith("Stopped after 0 of 3 rows: No ")
     assert "See which step fails" in links(app)
     assert buttons(app)[0] == "Do the rest"
 
 
-@pytest.mark.parametrize(("total", "end"), [(None, "274"), (300, "300")])
+@pytest.mark.parametrize("total", [None, 300])
 def test_rows_after_a_gap_keep_their_numbers(
-    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, total: int | None, end: str
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, total: int | None
 ) -> None:
     """A run that ended with rows 138 to 274, but not with those before, shows just these."""
 
@@ -645,12 +782,12 @@ def test_rows_after_a_gap_keep_their_numbers(
     app = finished(batch(open_page, csv_of(3)))
     assert "These rows are not done yet." in words(app)
     app.pagination[0].set_value(2).run()
-    assert f"Rows 138 to 200 of {end}" in words(app)
+    assert "Rows 138 to 200 of 274 that are done" in words(app)
     (table,) = app.dataframe
     assert list(table.value.index) == list(range(138, 201))
     assert list(table.value["name"])[:2] == ["n137", "n138"]
     app.pagination[0].set_value(3).run()
-    assert f"Rows 201 to 274 of {end}" in words(app)
+    assert "Rows 201 to 274 of 274 that are done" in words(app)
 
 
 def test_a_server_that_always_says_500(open_page: OpenPage, server: V2Server) -> None:

@@ -74,7 +74,7 @@ def test_a_server_that_repeats_it_is_not_quoted(open_page: OpenPage, server: V2S
 
 def test_a_try_hides_it(open_page: OpenPage) -> None:
     """The ten rows of a try are no exception."""
-    app = batch(open_page, TABLE)
+    app = batch(open_page, TABLE + "1,1,c\n" * 9)
     app.button(key="try").click().run()
     assert len(app.dataframe) == 2
     assert "8.125" not in everything(app)

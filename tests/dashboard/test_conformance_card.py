@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.settings import settings
+from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import plain, words
 from tests.unit.doctor.ideal_server import IdealServer, Reply, Request, ideal_server
 from tests.unit.doctor.patients import SUMS
@@ -28,9 +29,7 @@ def app() -> None:
     from dashboard import conformance_card, gateway, shell
 
     catalog = gateway.catalog()
-    conformance_card.draw(
-        shell.Chosen("sums", catalog.title("sums"), catalog.entry("sums"), catalog)
-    )
+    conformance_card.draw(shell.Chosen("sums", catalog.entry("sums"), catalog))
 
 
 @pytest.fixture
@@ -121,15 +120,19 @@ def test_a_check_shows_sent_seen_why_and_fix(open_card: OpenCard, server: IdealS
     assert [button.label for button in check.download_button] == ["Download model-settings.json"]
 
 
-def test_a_dead_server_is_an_f(open_card: OpenCard, server: IdealServer) -> None:
-    """With the reason, not with an error of the page."""
-    path = settings().models
-    assert path is not None
-    path.write_text(path.read_text().replace(server.url, "http://127.0.0.1:1"))
-    card = run_checks(open_card())
-    assert "## :red[Grade F]" in [element.value for element in card.markdown]
-    assert "Sums could not be judged: no connection to" in words(card)
-    assert list(card.error) == []
+def test_a_dead_server_has_no_grade(open_page: OpenPage, tmp_path: Path) -> None:
+    """The reason and the way to Health, and nothing that looks like a judgement."""
+    path = tmp_path / "models.yaml"
+    path.write_text(MODELS.replace("URL", "http://127.0.0.1:1") + SUMS)
+    page = run_checks(open_page("model", path, m="sums", part="Checks"))
+    told = [plain(warning.value) for warning in page.warning]
+    assert any(
+        one.startswith("Sums could not be judged: nothing listens on 127.0.0.1:1 (Test server);")
+        for one in told
+    )
+    assert not any(word in words(page) for word in ("Grade", "of 100", "To mend"))
+    assert "Without an answer there is no grade." in words(page)
+    assert list(page.error) == []
 
 
 def test_the_last_report_is_there_for_everybody(open_card: OpenCard, server: IdealServer) -> None:

@@ -132,7 +132,7 @@ def test_each_kind_has_its_widget(form: AppTest) -> None:
     ]
     boxes = {str(box.key).split(".")[2].split("~")[0] for box in form.number_input}
     assert boxes == {"bounded", "fine", "free", "maybe", "count"}
-    assert labels(form.text_input) == ["huge", "rooms"]
+    assert labels(form.main.text_input) == ["huge", "rooms"]
     pills = [plain(pills.label).split(" ")[0] for pills in form.pills]
     assert pills == ["Examples", "colour", "size", "insured"]
     assert [plain(box.label) for box in form.main.selectbox] == ["city"]
@@ -560,6 +560,28 @@ def test_a_picture_is_shown_and_sent_as_numbers(open_page: OpenPage, server: V2S
         "The picture you chose",
         "The picture as the model gets it",
     ]
+
+
+def test_an_upload_takes_the_place_of_the_example_for_good(
+    open_page: OpenPage, models_file: Path, server: V2Server
+) -> None:
+    """A broken file over it, or none any more: nobody's picture is asked about, and none is shown."""
+    kept = "    examples: [{name: Dark, row: {image: [16, 16, 16, 16]}}]\n"
+    models_file.write_text(models_file.read_text().rstrip("\n") + "\n" + kept)
+    app = open_page("predict", m="picture")
+    assert sent(server) == {"image": [16, 16, 16, 16]}
+    app.file_uploader[0].upload("tiny.png", png(0, 255, 255, 0), "image/png").run()
+    assert sent(server) == {"image": [16, 0, 0, 16]}
+    count = len(server.inferences)
+    app.file_uploader[0].upload("broken.png", b"no picture at all", "image/png").run()
+    assert "it is not a picture" in alert(app, "warning")
+    assert "The form has changed since this answer" in words(app)
+    app.file_uploader[0].set_value(None).run()
+    assert "Photo: needed" in alert(app, "warning")
+    assert len(app.image) == 0
+    assert len(server.inferences) == count
+    app.pills[0].select("Dark").run()
+    assert sent(server) == {"image": [16, 16, 16, 16]}
 
 
 def test_what_is_no_picture_is_explained(open_page: OpenPage, server: V2Server) -> None:

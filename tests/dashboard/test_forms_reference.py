@@ -1,12 +1,14 @@
 """What a sample says of a feature: faint bars, the share of each choice, quiet words."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.forms import outside
 from dashboard.forms.reference import said
-from kserve_client.signature import Feature, Reference
+from kserve_client.signature import Feature, Reference, Signature
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import named, plain
 from tests.v2_server import V2Server, one_number, v2_server
@@ -26,6 +28,7 @@ models:
         - {name: free, title: <b>Free</b>,
            reference: {rows: 9, quantiles: [0, 1, 2, 3, 4, 5, 6], histogram: [1, 0, 2]}}
         - {name: plain, min: 0, max: 1, default: 0.5}
+        - {name: weight, unit: kg, min: 0, default: 5}
         - {name: colour, kind: category, choices: [red, green, {value: 3, label: blue}],
            reference: {rows: 8, counts: {red: 6, "3": 2}}}
         - {name: city, kind: category, choices: [A, B, C, D, E, F],
@@ -142,3 +145,36 @@ def test_a_sensitive_value_is_not_placed_among_the_others(form: AppTest) -> None
     """Neither a mark in the bars nor words that tell how it lies."""
     assert len(bodies(form)) == 3  # length, free and plain
     assert not any("Unusual" in body for body in bodies(form))
+
+
+def test_a_number_beyond_one_end_is_marked_at_its_field(form: AppTest) -> None:
+    """It has no slider: the label says the end, and the words below have the colour of a warning."""
+    weight = named(form.number_input, "x.known.weight")
+    assert plain(weight.label) == "weight (kg) · from 0"
+    weight.set_value(-5.0).run()
+    assert bodies(form)[3].endswith(
+        '<div class="usual-words outside">Outside the usual range</div></div>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "number", "words"),
+    [
+        ({"min": 0, "max": 10}, 12.5, ["Length 12.5 (usually 0 to 10)"]),
+        ({"min": 4, "unit": "cm"}, 3, ["Length 3 (usually 4 cm and above)"]),
+        ({"max": 8}, 9, ["Length 9 (usually up to 8)"]),
+        ({"max": 8}, 1234567, ["Length 1234567 (usually up to 8)"]),
+        ({"max": 8}, 7, []),
+        ({}, 1e9, []),
+        ({"max": 8, "sensitive": True}, 9, ["Length"]),
+    ],
+)
+def test_a_number_beyond_one_end_is_told_above_the_answer(
+    ends: dict[str, Any], number: float, words: list[str]
+) -> None:
+    """As at its field and by the command: an end that nobody names is no end."""
+    length = {"name": "length", "title": "Length", "kind": "number", **ends}
+    signature = Signature.model_validate(
+        {"features": [length], "outputs": [{"name": "out", "kind": "value"}]}
+    )
+    assert outside(signature, {"length": number}) == words

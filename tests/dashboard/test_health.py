@@ -1,11 +1,20 @@
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import gateway
+from dashboard import gateway, rounds
+from dashboard.views import milliseconds
 from tests.dashboard.conftest import OpenPage
-from tests.dashboard.reading import alert, plain, words
+from tests.dashboard.reading import alert, plain, title, words
 from tests.v2_server import PLAIN_500, Reply, V2Server, tensor
 
 STEPS = ["DNS", "TCP", "Server live", "Server ready", "Model ready", "Test inference"]
+
+HANGS = Reply(pause_s=60)
 
 
 def steps(app: AppTest) -> dict[str, str]:
@@ -88,6 +97,35 @@ def test_no_access_is_no_failure_of_the_server(open_page: OpenPage, server: V2Se
     assert "token" in seen
 
 
+def test_a_first_check_that_hangs(
+    open_page: OpenPage, server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is there without it, and says what it waits for."""
+    monkeypatch.setattr(gateway, "FIRST_LOOK_S", 0)
+    server.replies["/v2/health/live"] = HANGS
+    app = open_page("health", m="flower")
+    assert alert(app, "info") == "The first check of Flower is under way."
+    rows = [list(map(str, row[:3])) for row in app.dataframe[0].value.to_numpy()]
+    assert rows == [["Flower", "Checking", "–"], ["Weight", "Checking", "–"]]
+    assert steps(app) == {}
+
+
+def test_the_last_check_is_shown_while_the_next_one_hangs(
+    open_page: OpenPage, server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the time it was made at, and how long ago that is."""
+    app = open_page("health", m="flower")
+    assert re.search(r"Checked at \d\d:\d\d:\d\d, again every 5 s$", words(app), re.MULTILINE)
+    monkeypatch.setattr(rounds, "FRESH", timedelta())
+    server.replies["/v2/health/live"] = HANGS
+    app.run()
+    assert alert(app, "success") == "Flower answers."
+    assert steps(app) == dict.fromkeys(STEPS, "complete")
+    assert re.search(
+        r"Checked at \d\d:\d\d:\d\d, \d+ s ago · +checking now$", words(app), re.MULTILINE
+    )
+
+
 def test_checks_are_counted_and_drawn(open_page: OpenPage) -> None:
     """What this dashboard saw so far: how often it was ready, and a chart with words."""
     app = open_page("health", m="flower")
@@ -97,10 +135,42 @@ def test_checks_are_counted_and_drawn(open_page: OpenPage) -> None:
     seen = [f"{metric.label} {metric.value}" for metric in app.metric]
     assert any("3 of 3" in text for text in seen), seen
     (chart,) = app.get("plotly_chart")
-    assert "3 of 3 checks answered" in chart.proto.alt
+    assert "3 of 3 checks found it ready" in chart.proto.alt
+    assert "not ready, or did not answer" not in words(app)
+
+
+def test_one_check_has_one_number(open_page: OpenPage) -> None:
+    """The step, the figure, the newest point of the chart and the table show the same."""
+    app = open_page("health", m="flower")
+    took_ms = drawn(app)["data"][0]["y"][-1]
+    shown = milliseconds(took_ms)
+    (step,) = [plain(one.label) for one in app.status if "Model ready" in one.label]
+    assert step.endswith(f"· {shown}")
+    assert {figure.label: figure.value for figure in app.metric}["Last check"] == shown
+    assert app.dataframe[0].value["Ready check"].iloc[0] == shown
+    assert title(app) == "Health · Flower"
+
+
+def test_a_failed_check_is_a_cross(open_page: OpenPage, server: V2Server) -> None:
+    """It stands on the ground line, its meaning below the chart; the line breaks there."""
+    app = open_page("health", m="flower")
+    server.stop()
+    _forget_health()
+    app.run()
+    line, crosses = drawn(app)["data"]
+    assert [took_ms is None for took_ms in line["y"]] == [False, True]
+    assert (crosses["y"], crosses["marker"]["symbol"]) == ([0], "x")
+    assert crosses["x"] == line["x"][-1:]
+    assert "the model was not ready, or did not answer" in words(app)
+    assert {figure.label: figure.value for figure in app.metric}["Ready checks"] == "1 of 2"
+
+
+def drawn(app: AppTest) -> Any:
+    """Return the chart as it goes to the browser."""
+    (chart,) = app.get("plotly_chart")
+    return json.loads(chart.proto.spec)
 
 
 def _forget_health() -> None:
-    """Let the time of the health caches be over."""
-    gateway._ladders.clear()
-    gateway._ladder.clear()
+    """Let nothing be known of any model."""
+    gateway._rounds.clear()

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import gateway
+from dashboard import gateway, picker
 from dashboard.settings import settings
+from kserve_client.catalog import Catalog
 from kserve_client.errors import ConfigurationError
 from tests.dashboard.batch_jobs import until
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, links, title, words
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
+from tests.unit.catalog.recorded_mlflow import mlflow_server
 from tests.v2_server import Reply, V2Server
 
 
@@ -210,13 +212,39 @@ def test_a_link_waits_for_the_cluster(
     """The first page of a process may come before the cluster's answer: no other model is opened."""
     server.models["rose"] = server.models["flower"]
     cluster.put(service(server.url))
-    cluster.pause_s = 1.0
+    cluster.pause_s = 2.0
     app = open_page("predict", with_cluster(models_file, cluster), m="flowers/rose")
     assert "Looking for models in the cluster" in words(app)
     assert not app.toast
     assert not app.main.button
     assert "rose" in seen_when(app, "rose")
     assert app.query_params["m"] == "flowers/rose"
+    assert title(app).endswith("rose")
+
+
+def test_a_cluster_that_answers_while_a_page_is_drawn(
+    open_page: OpenPage,
+    server: V2Server,
+    models_file: Path,
+    cluster: KubernetesAPI,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The picker still waited for it, the page knows the model: it is not called missing."""
+    server.models["rose"] = server.models["flower"]
+    cluster.put(service(server.url))
+    is_awaited = picker.is_awaited
+    seen: list[bool] = []
+
+    def by_the_picker_only(catalog: Catalog) -> bool:
+        until = time.monotonic() + 30
+        while not seen and is_awaited(catalog) and time.monotonic() < until:
+            time.sleep(0.05)
+        seen.append(is_awaited(catalog))
+        return len(seen) == 1
+
+    monkeypatch.setattr(picker, "is_awaited", by_the_picker_only)
+    app = open_page("predict", with_cluster(models_file, cluster), m="flowers/rose")
+    assert seen[0] is False
     assert title(app).endswith("rose")
 
 
@@ -252,3 +280,142 @@ def test_a_job_that_goes_on_outlives_a_look_that_failed(
     until(lambda: bool((found := looked()) and found.problems))
     threading.Timer(0.5, setattr, (cluster, "has_kserve", True)).start()
     assert gateway._model_of_job("flowers/rose").name == "rose"
+
+
+def test_a_server_that_hangs_does_not_keep_the_cards_away(
+    open_page: OpenPage, server: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their states come later."""
+    monkeypatch.setattr(gateway, "FIRST_LOOK_S", 0)
+    server.replies["/v2/health/live"] = Reply(pause_s=60)
+    app = open_page("home")
+    assert words(app).split("\n").count("Checking") == 2
+    assert "0 of 2 ready" in words(app)
+
+
+# What MLflow calls them
+
+
+@pytest.fixture
+def mlflow() -> Iterator[V2Server]:
+    """Play what MLflow 3.17.2 once answered."""
+    with mlflow_server() as running:
+        yield running
+
+
+def described_by_mlflow(server: V2Server, **spec: Any) -> dict[str, Any]:
+    """Return an InferenceService that leaves its description to MLflow."""
+    found = service(server.url, **spec)
+    found["metadata"]["annotations"] = {"kserve-client/mlflow": "models:/iris@champion"}
+    return found
+
+
+def with_mlflow(models_file: Path, api: KubernetesAPI, mlflow: V2Server) -> Path:
+    """Let the models file look into a namespace and into MLflow."""
+    path = with_cluster(models_file, api)
+    path.write_text(f"mlflow: {{url: '{mlflow.url}'}}\n{path.read_text()}")
+    return path
+
+
+def test_a_card_takes_its_title_from_mlflow(
+    open_page: OpenPage,
+    server: V2Server,
+    models_file: Path,
+    cluster: KubernetesAPI,
+    mlflow: V2Server,
+) -> None:
+    """Title, description and version as MLflow says them, and which InferenceService it is."""
+    cluster.put(described_by_mlflow(server))
+    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    seen = seen_when(app, "Iris species")
+    which = "Namespace flowers · InferenceService rose · MLflow version 1 (champion)"
+    assert "Iris species" in seen.split("\n")
+    assert which in seen
+    assert "Which of three irises it is" in seen
+    assert "Iris species" in app.selectbox(key="model").options
+
+
+def test_cards_do_not_wait_for_mlflow(
+    open_page: OpenPage,
+    server: V2Server,
+    models_file: Path,
+    cluster: KubernetesAPI,
+    mlflow: V2Server,
+) -> None:
+    """Until it has said anything they have the model's name; then, at the next look, its title."""
+    gate, answer = threading.Event(), mlflow.reply
+
+    def later(asked: Any) -> Reply:
+        gate.wait(60)
+        return answer(asked)
+
+    mlflow.reply = later  # type: ignore[method-assign]
+    cluster.put(described_by_mlflow(server))
+    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    seen = seen_when(app, "InferenceService rose")
+    assert "flowers/rose" in seen.split("\n")
+    assert not gate.is_set()
+    gate.set()
+    assert "Iris species" in seen_when(app, "Iris species")
+
+
+def test_without_mlflow_the_cards_are_there(
+    open_page: OpenPage,
+    server: V2Server,
+    models_file: Path,
+    cluster: KubernetesAPI,
+    mlflow: V2Server,
+) -> None:
+    """With the model's name; Details says what is wrong with MLflow."""
+    mlflow.stop()
+    cluster.put(described_by_mlflow(server))
+    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    seen = seen_when(app, "InferenceService rose")
+    assert "flowers/rose" in seen.split("\n")
+    assert len(app.error) == 0
+
+
+def test_a_sleeping_model_gets_its_title_without_being_woken(
+    open_page: OpenPage,
+    server: V2Server,
+    models_file: Path,
+    cluster: KubernetesAPI,
+    mlflow: V2Server,
+) -> None:
+    """MLflow alone is asked, not the server of the model."""
+    cluster.put(described_by_mlflow(server, name="tulip", minReplicas=0))
+    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    assert "Iris species" in seen_when(app, "Iris species")
+    assert [asked.path for asked in server.asked if "tulip" in asked.path] == []
+
+
+def test_the_search_finds_a_model_by_both_names(
+    open_page: OpenPage, server: V2Server, tmp_path: Path, mlflow: V2Server
+) -> None:
+    """By what MLflow calls it, and by the name it has in the file."""
+    many = tmp_path / "many.yaml"
+    models = "".join(f"  m{number}: {{endpoint: test}}\n" for number in range(7))
+    models += "  flowers: {endpoint: test, mlflow: 'models:/iris@champion'}\n"
+    many.write_text(
+        f"mlflow: {{url: '{mlflow.url}'}}\nendpoints: {{test: {{url: '{server.url}'}}}}\n"
+        f"models:\n{models}"
+    )
+    app = open_page("home", many)
+    seen_when(app, "Iris species")
+    for wanted in ("iris SPECIES", "flowers", "three irises"):
+        app.text_input(key="search").input(wanted).run()
+        assert len(links(app)) == 3, wanted
+    assert "flowers · MLflow version 1 (champion)" in words(app)
+
+
+def test_a_canary_is_seen_on_the_card(
+    open_page: OpenPage, server: V2Server, models_file: Path, cluster: KubernetesAPI
+) -> None:
+    """Which share goes where, and whether the new one is ready."""
+    split = service(server.url)
+    status = {"name": "challenger", "ready": False, "trafficPercent": 10}
+    split["status"] |= {"deploymentMode": "Standard", "canaryStatuses": [status]}
+    cluster.put(split)
+    app = open_page("home", with_cluster(models_file, cluster))
+    seen = seen_when(app, "challenger")
+    assert "90 % stable · 10 % challenger  not ready" in seen

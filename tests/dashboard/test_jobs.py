@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -43,18 +44,9 @@ from tests.dashboard.batch_jobs import (
     until_state,
     upload,
 )
-from tests.v2_server import Json, Reply, V2Server, v2_server
+from tests.v2_server import Json, Reply, V2Server
 
-
-@pytest.fixture
-def server() -> Iterator[V2Server]:
-    with v2_server(double=doubled) as running:
-        yield running
-
-
-@pytest.fixture
-def model(server: V2Server) -> Model:
-    return model_of(server)
+SERVED = {"double": doubled}
 
 
 @pytest.fixture
@@ -103,6 +95,22 @@ def test_a_job_runs_to_its_end(jobs: Jobs, model: Model) -> None:
     with pytest.raises(InputError, match="the upload is not there any more; choose the file again"):
         jobs.start(model, "double", spooled, SMALL, ME)
     assert len(jobs.mine(ME)) == 1
+
+
+def test_a_job_that_ends_while_somebody_looks_is_not_without_a_process(
+    jobs: Jobs, model: Model, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of it is older than its end: it is finished, not left by everybody."""
+    job_id = start(jobs, model, table(10))
+    until_state(jobs, job_id, "running")
+    running = jobs._shelf.get(job_id)
+    assert running is not None
+    older = [replace(running, silence_s=None)]
+    gate.opened.set()
+    until_state(jobs, job_id, "finished")
+    until(lambda: not seen(jobs, job_id).is_here)
+    monkeypatch.setattr(jobs._shelf, "all", lambda: older)
+    assert [view.state for view in jobs.mine(ME)] == ["finished"]
 
 
 def test_a_run_is_seen_while_it_is_under_way(jobs: Jobs, server: V2Server, model: Model) -> None:
@@ -214,7 +222,7 @@ def test_a_cancelled_job_keeps_what_is_done_and_can_be_resumed(
 
 
 def test_a_job_can_be_resumed_before_its_thread_is_over(
-    jobs: Jobs, server: V2Server, model: Model, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, model: Model, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the note of its end and the end of its thread, the wish is not lost."""
     let_go = Work.let_go
@@ -224,10 +232,10 @@ def test_a_job_can_be_resumed_before_its_thread_is_over(
         let_go(work)
 
     monkeypatch.setattr(Work, "let_go", let_go_late)
-    server.models["double"] = paused_by(doubled, 0.02)
     job_id = start(jobs, model, table(60, first=20))
-    until_done(jobs, job_id, 10)
+    assert gate.asked.wait(30)
     jobs.cancel(job_id, ME)
+    gate.opened.set()
     until_state(jobs, job_id, "cancelled")
     jobs.resume(job_id, ME)
     assert until_state(jobs, job_id, "finished", "cancelled").state == "finished"
@@ -271,6 +279,17 @@ def test_what_is_wrong_with_a_table_ends_the_job(jobs: Jobs, model: Model) -> No
     assert "'a'" in view.reason
     with pytest.raises(InputError, match="no row of this job is done yet"):
         jobs.download(job_id, ME, WriteOptions())
+
+
+def test_a_doubt_that_the_check_did_not_see_says_where_to_settle_it(
+    jobs: Jobs, model: Model
+) -> None:
+    """In words of the page: the options of the command line are no help there."""
+    view = until_state(jobs, start(jobs, model, b"a;b\n1.200;1\n"), "stopped")
+    assert view.reason == (
+        "a: a number such as '1.200' (first in row 1) may be 1.2 or 1200, and nothing in the column "
+        "shows which; begin anew and choose the decimal sign under Read it differently"
+    )
 
 
 def test_a_model_that_is_not_there_stops_the_job(tmp_path: Path) -> None:
@@ -472,7 +491,7 @@ def test_processes_that_end_at_other_rows_are_no_fault_of_the_job() -> None:
 def test_a_process_that_only_could_not_note_an_end_is_not_missed(
     tmp_path: Path, server: V2Server, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It lives: what it takes up again it did not lose."""
+    """It lives: what it takes up again it did not lose, nor when the first try of that fails."""
     gate = server.models["double"] = Gate()
     jobs = jobs_in(tmp_path)
     job_id = start(jobs, model, table(30, first=20))
@@ -481,6 +500,8 @@ def test_a_process_that_only_could_not_note_an_end_is_not_missed(
         patched.setattr(Card, "write", full)
         gate.opened.set()
         until(lambda: not jobs._line.all())
+        with pytest.raises(OSError, match="No space left"):
+            jobs._take_up(job_id, ("running",))
     jobs.recover(lambda _: model)
     until_state(jobs, job_id, "finished")
     assert cards.read(jobs._root.cards, job_id).lost == 0

@@ -30,7 +30,6 @@ from tests.dashboard.batch_jobs import (
     doubled,
     expected,
     jobs_in,
-    model_of,
     paused_by,
     result,
     seen,
@@ -41,11 +40,12 @@ from tests.dashboard.batch_jobs import (
     until_state,
 )
 from tests.dashboard.storage import opened
-from tests.v2_server import Json, V2Server, tensor, v2_server
+from tests.v2_server import Json, V2Server, tensor
 
 if TYPE_CHECKING:
     from dashboard.jobs import JobView
 
+SERVED = {"double": doubled}
 ROWS = 1000
 MEGABYTE = 1 << 20
 
@@ -67,17 +67,6 @@ def scheduler() -> Iterator[str]:
         silence_logs=logging.CRITICAL,
     ) as cluster:
         yield cluster.scheduler_address
-
-
-@pytest.fixture
-def server() -> Iterator[V2Server]:
-    with v2_server(double=doubled) as running:
-        yield running
-
-
-@pytest.fixture
-def model(server: V2Server) -> Model:
-    return model_of(server)
 
 
 @pytest.fixture
@@ -129,11 +118,11 @@ def is_quiet(server: V2Server) -> bool:
 def test_without_dask_the_job_says_what_to_install(
     tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job stops with the name of the extra; that of a small table does not need it."""
+    """The job stops with the packages to install; that of a small table does not need it."""
     monkeypatch.setitem(sys.modules, "distributed", None)
     jobs = jobs_in(tmp_path, dask_scheduler=f"tcp://{LOOPBACK}:1", dask_from_mb=0)
     view = until_state(jobs, start(jobs, model, table(3)), "stopped")
-    assert view.reason == "scoring on a cluster needs Dask; install kserve-client[dask]"
+    assert view.reason == "scoring on a cluster needs Dask: pip install dask distributed"
     assert (view.can_resume, view.where) == (True, "cluster")
     jobs.close()
     jobs = jobs_in(tmp_path, dask_scheduler=f"tcp://{LOOPBACK}:1", dask_from_mb=1)

@@ -24,7 +24,6 @@ from tests.dashboard.batch_jobs import (
     MODELS,
     doubled,
     jobs_in,
-    model_of,
     paused_by,
     result,
     start,
@@ -34,8 +33,9 @@ from tests.dashboard.batch_jobs import (
     until_state,
 )
 from tests.servers import ROOT, Dashboard, start_dashboard, wait_for
-from tests.v2_server import V2Server, v2_server
+from tests.v2_server import V2Server
 
+SERVED = {"double": doubled}
 ROWS = 900
 OPTIONS = ScoreOptions(chunk_rows=5, concurrency=2)
 # What app.py and its pages do with jobs, and nothing else.
@@ -45,17 +45,6 @@ from dashboard import gateway
 for view in gateway.jobs().mine("me@example.org"):
     st.text(f"{view.state}, here: {view.is_here}")
 """
-
-
-@pytest.fixture
-def server() -> Iterator[V2Server]:
-    with v2_server(double=doubled) as running:
-        yield running
-
-
-@pytest.fixture
-def model(server: V2Server) -> Model:
-    return model_of(server)
 
 
 class Home:
@@ -108,7 +97,8 @@ def test_a_job_outlives_its_processes(home: Home, server: V2Server, model: Model
     wanted = uninterrupted(home.root / "once", model)
     assert wanted.count(b"\n") == ROWS + 1
     assert b"13,row 13,,failed,400: unlucky" in wanted
-    server.models["double"] = paused_by(doubled, 0.05)
+    # All of it would take 18 s, so that much is left when each of them is ended.
+    server.models["double"] = paused_by(doubled, 0.2)
     jobs = jobs_in(home.folder)
     job_id = start(jobs, model, table(ROWS), OPTIONS)
     until_done(jobs, job_id, 10)

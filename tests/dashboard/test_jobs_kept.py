@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from dashboard.jobs import card as cards
 from dashboard.jobs.card import Card
-from dashboard.jobs.folder import default_root
+from dashboard.jobs.folder import Folder, default_root
 from dashboard.jobs.keeping import obsolete
 from dashboard.settings import Settings
 from kserve_client.client import InferenceClient
@@ -35,20 +35,10 @@ from tests.dashboard.batch_jobs import (
     until_state,
 )
 from tests.servers import ROOT
-from tests.v2_server import V2Server, v2_server
+from tests.v2_server import V2Server
 
+SERVED = {"double": doubled}
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture
-def server() -> Iterator[V2Server]:
-    with v2_server(double=doubled) as running:
-        yield running
-
-
-@pytest.fixture
-def model(server: V2Server) -> Model:
-    return model_of(server)
 
 
 def card(name: str, days: float, owner: str = "me", **more: object) -> Card:
@@ -104,6 +94,30 @@ def test_what_broke_off_before_it_was_a_job_goes_after_a_day(tmp_path: Path, mod
     until(lambda: not (tmp_path / "jobs" / "old-old-old").exists())
     assert (tmp_path / "jobs" / "young-young").exists()
     jobs.close()
+
+
+def test_nobody_takes_a_job_that_is_half_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock goes with all the rest at once, or not at all."""
+    root = Folder(tmp_path)
+    root.near("A" * 16)
+    held = root.hold("A" * 16)
+    remove, tried = shutil.rmtree, list[Path]()
+
+    def slowly(path: Path, *, ignore_errors: bool) -> None:
+        tried.append(path)
+        (path / "job" / "lock").unlink()
+        with pytest.raises(FileNotFoundError):
+            root.hold("A" * 16)
+        remove(path, ignore_errors=ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", slowly)
+    root.remove("A" * 16)
+    held.release()
+    assert len(tried) == 1
+    assert list((tmp_path / "jobs").iterdir()) == []
+    root.remove("A" * 16)
 
 
 def test_only_the_user_may_look(tmp_path: Path, server: V2Server) -> None:

@@ -21,21 +21,14 @@ from tests.dashboard.batch_jobs import (
     doubled,
     expected,
     jobs_in,
-    model_of,
     result,
     table,
     until_state,
     upload,
 )
-from tests.v2_server import v2_server
 
+SERVED = {"double": doubled}
 DAY_S = 24 * 3600
-
-
-@pytest.fixture
-def model() -> Iterator[Model]:
-    with v2_server(double=doubled) as server:
-        yield model_of(server)
 
 
 @pytest.fixture

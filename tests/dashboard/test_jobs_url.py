@@ -25,7 +25,7 @@ from kserve_client.errors import ConfigurationError, InputError
 from kserve_client.model import Model
 from kserve_client.scoring import WriteOptions
 from kserve_client.scoring.job.lock import Lease
-from kserve_client.scoring.job.store import StorageError
+from kserve_client.scoring.job.store import StorageError, UrlStore
 from tests.dashboard.batch_jobs import (
     ME,
     OTHER,
@@ -33,7 +33,6 @@ from tests.dashboard.batch_jobs import (
     doubled,
     expected,
     jobs_in,
-    model_of,
     paused_by,
     result,
     seen,
@@ -45,20 +44,10 @@ from tests.dashboard.batch_jobs import (
     upload,
 )
 from tests.dashboard.storage import File, Storage, opened
-from tests.v2_server import V2Server, v2_server
+from tests.v2_server import V2Server
 
+SERVED = {"double": doubled}
 URL = "shop://bucket/team"
-
-
-@pytest.fixture
-def server() -> Iterator[V2Server]:
-    with v2_server(double=doubled) as running:
-        yield running
-
-
-@pytest.fixture
-def model(server: V2Server) -> Model:
-    return model_of(server)
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +116,35 @@ def test_an_upload_is_there_in_the_other_replica(
     assert result(second, job_id) == expected(30, first=20)
     assert f"jobs/{spooled.id}/table.csv" in names(storage)
     assert [name for name in names(storage) if "uploads" in name or "Jones" in name] == []
+
+
+def test_an_upload_that_is_just_being_taken_is_not_gone(
+    first: Jobs, second: Jobs, model: Model
+) -> None:
+    """Who presses Start once more is told so, and keeps it; a moment later it may be begun."""
+    spooled = upload(first, table(30))
+    held = second._root.hold(spooled.id)
+    with pytest.raises(InputError, match="a job is just being begun with this upload"):
+        first.start(model, "double", spooled, SMALL, ME)
+    held.release()
+    assert first.spooled(spooled.id, ME) is not None
+    until_state(first, first.start(model, "double", spooled, SMALL, ME), "finished")
+
+
+def test_half_an_upload_does_not_stay_near(
+    first: Jobs, second: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full gets no fuller by every try to fetch one."""
+    spooled = upload(first, table(3))
+
+    def full(_: object, name: str, path: Path) -> NoReturn:
+        path.write_bytes(name.encode())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(UrlStore, "download", full)
+    with pytest.raises(StorageTroubleError):
+        second.spooled(spooled.id, ME)
+    assert list(second._root.near(spooled.id).iterdir()) == []
 
 
 def test_an_upload_that_is_discarded_leaves_nothing(first: Jobs, storage: type[Storage]) -> None:
@@ -370,6 +388,7 @@ def test_a_job_whose_storage_was_away_goes_on_by_itself(
         server.models["double"] = doubled
         storage.error = None
         until_state(jobs, job_id, "finished", "stopped")
+        until_state(first, job_id, "finished")
         assert result(first, job_id) == expected(2000, first=20)
 
 
@@ -686,9 +705,10 @@ def test_a_url_that_can_not_be_used_is_told(url: str, words: str) -> None:
 
 def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has no s3fs learns what to install."""
-    pytest.importorskip("fsspec")
+    registry = pytest.importorskip("fsspec.registry")
+    monkeypatch.delitem(registry._registry, "s3", raising=False)
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(ConfigurationError, match=r"s3:// needs .*; install kserve-client\[s3\]"):
+    with pytest.raises(ConfigurationError, match=r"s3:// needs .*; for s3: pip install s3fs"):
         jobs_in("s3://bucket/x")
 
 

@@ -15,8 +15,8 @@ from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, links, plain, title, words
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
 from tests.unit.catalog import objects
-from tests.unit.catalog.recorded_mlflow import RECORDED
-from tests.v2_server import Reply, V2Server, v2_server
+from tests.unit.catalog.recorded_mlflow import mlflow_server
+from tests.v2_server import Reply, V2Server
 
 KNOWN, LEARN, CHECKS = "Inputs and outputs", "Learn from a CSV", "Checks"
 SERVER = "What the server says"
@@ -106,8 +106,9 @@ def test_a_stopped_server_leaves_what_the_others_say(open_page: OpenPage, server
     server.stop()
     app = open_page("model", m="flower")
     seen = words(app)
-    assert "server metadata could not be asked; the rest is here" in seen
-    assert "server metadata · no connection to Test server" in seen
+    assert "Server metadata could not be asked; the rest is here" in seen
+    assert "in the part Inputs and outputs, under Where each fact comes from" in seen
+    assert f"nothing listens on {server.url.removeprefix('http://')} (Test server)" in seen
     assert len(app.error) == 0
     assert len(table(app, "Inputs of the model")) == 2
 
@@ -176,7 +177,7 @@ def test_a_bare_model_without_its_server(
     described_by_nobody(models_file)
     server.stop()
     app = open_page("model", m="bare")
-    assert "server metadata could not be asked" in words(app)
+    assert "Server metadata could not be asked" in words(app)
     assert len(app.file_uploader) == 1
 
 
@@ -245,10 +246,7 @@ def test_forty_features_stay_one_table(
 @pytest.fixture
 def mlflow() -> Iterator[V2Server]:
     """Play what MLflow 3.17.2 once answered."""
-    with v2_server() as running:
-        for one in RECORDED.values():
-            kind = one.headers.get("content-type", "application/json")
-            running.replies[one.path] = Reply(one.status, one.answer, kind)
+    with mlflow_server() as running:
         yield running
 
 
@@ -332,11 +330,39 @@ def test_metrics_and_traffic_of_a_model_with_every_source(
     app = wait_for_cluster(open_page, everything)
     assert len(app.metric) >= 1
     first, second = table(app, "Traffic by revision")
-    assert first == {"Revision": "penguins-predictor-00002", "Requests": "10 %", "": "newest"}
-    assert second["Requests"] == "90 %"
+    assert {name: read(cell) for name, cell in first.items()} == {
+        "Requests": "10 %",
+        "Revision": "penguins-predictor-00002 newest",
+        "Serves": "gs://models/penguins/8",
+        "State": "ready",
+    }
+    assert {name: read(cell) for name, cell in second.items()} == {
+        "Requests": "90 %",
+        "Revision": "penguins-predictor-00001 rolled out before",
+        "Serves": "–",
+        "State": "–",
+    }
     seen = words(app)
     assert "A revision is a rollout of the InferenceService, not a version of the model." in seen
     assert "Canary: 10 % are wanted for the newest revision." in seen
+
+
+def test_a_form_of_another_version_than_the_one_that_is_served(
+    open_page: OpenPage, everything: Path, cluster: KubernetesAPI
+) -> None:
+    """The alias was not moved with the path, or the path not with the alias: both are named."""
+    value = objects.load("knative_canary")
+    path = f"s3://bucket/1/models/m-{2:032d}/artifacts"
+    value["spec"]["predictor"]["model"]["storageUri"] = path
+    cluster.put(value)
+    app = wait_for_cluster(open_page, everything)
+    assert alert(app, "warning") == (
+        "The form is of version 1 in MLflow, and version 2 is served: move the alias or the "
+        "storageUri."
+    )
+    first, _ = table(app, "Traffic by revision")
+    assert read(first["Serves"]) == "version 2"
+    assert "10 % penguins-predictor-00002 (version 2)" in words(app)
 
 
 def test_what_was_left_out_is_told(open_page: OpenPage, everything: Path) -> None:

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.dashboard.conftest import MODELS, OpenPage
+from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, named, pick, title, words
 from tests.servers import ROOT
-from tests.v2_server import V2Server
 
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 
@@ -64,12 +63,12 @@ def test_a_file_that_is_not_there_is_said(open_page: OpenPage, tmp_path: Path) -
 def test_a_new_model_appears_without_a_restart(open_page: OpenPage, models_file: Path) -> None:
     """The file is read again when it changed; the choice of the person stays."""
     app = open_page("predict", m="weight")
-    assert app.selectbox(key="m").options == ["Flower", "Weight"]
+    assert app.selectbox(key="model").options == ["Flower", "Weight"]
     text = models_file.read_text()
     models_file.write_text(f"{text}  third: {{title: A third one, endpoint: test}}\n")
     app.run()
-    assert app.selectbox(key="m").options == ["Flower", "Weight", "A third one"]
-    assert app.selectbox(key="m").value == "weight"
+    assert app.selectbox(key="model").options == ["Flower", "Weight", "A third one"]
+    assert app.selectbox(key="model").value == "weight"
 
 
 def test_a_changed_title_and_range_appear_without_a_restart(
@@ -100,12 +99,12 @@ def test_a_file_that_breaks_while_it_is_used_stays_in_use(
     assert f"{models_file}, line 9: models.flower.ovner: is no setting here" in said
     assert "stays in use" in said
     assert title(app) == before
-    assert app.selectbox(key="m").options == ["Flower", "Weight"]
+    assert app.selectbox(key="model").options == ["Flower", "Weight"]
     assert len(app.error) == 0
     models_file.write_text(text.replace("title: Flower", "title: Blooms"))
     app.run()
     assert len(app.warning) == 0
-    assert app.selectbox(key="m").options == ["Blooms", "Weight"]
+    assert app.selectbox(key="model").options == ["Blooms", "Weight"]
 
 
 def test_a_file_that_is_gone_for_a_moment_stays_in_use(
@@ -123,18 +122,6 @@ def test_a_file_that_is_gone_for_a_moment_stays_in_use(
     assert len(app.warning) == 0
 
 
-def test_a_removed_model_leaves_the_page_of_another(
-    open_page: OpenPage, server: V2Server, models_file: Path
-) -> None:
-    """The chosen model is gone from the file: the page is about one that is there."""
-    app = open_page("predict", m="weight")
-    start = MODELS.index("  weight:")
-    models_file.write_text(MODELS[:start].replace("URL", server.url))
-    app.run()
-    assert title(app).endswith("Flower")
-    assert app.selectbox(key="m").value == "flower"
-
-
 def test_the_link_chooses_the_model(open_page: OpenPage) -> None:
     """`?m=weight` opens that model; from there on the picker does."""
     app = open_page("predict", m="weight")
@@ -144,10 +131,9 @@ def test_the_link_chooses_the_model(open_page: OpenPage) -> None:
 
 
 def test_a_link_to_an_unknown_model_is_said(open_page: OpenPage) -> None:
-    """An old link opens another model, but not silently, and shows its text as text."""
+    """An old link opens no other model, and shows its text as text."""
     app = open_page("predict", m="![x](http://evil.test/x.png)")
-    (toast,) = app.toast
-    assert "not in the catalog" in toast.value
-    assert "![" not in toast.value
-    assert "(http://evil" not in toast.value
-    assert title(app).endswith("Flower")
+    said = "There is no model !`[x](http://evil.test/x.png)`"
+    assert alert(app, "warning").replace("`", "").startswith(said.replace("`", ""))
+    (warning,) = app.warning
+    assert warning.title.startswith(r"There is no model \!\[x\]\(`http://evil.test/x.png`")

@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -34,9 +35,41 @@ def test_a_number_far_off_is_told_beside_the_answer(open_page: OpenPage) -> None
     """A decimal comma lost on the way makes it ten times too large, and the answer looks as sure."""
     app = open_page("predict")
     named(app.number_input, "x.flower.length").set_value(55.0).run()
-    assert "Outside the usual range: Petal length 55 (usual 0 – 10)." in plain(
+    assert "Outside the usual range: Petal length 55 (usually 0 to 10 cm)." in plain(
         alert(app, "warning")
     )
+    shown = [str(getattr(node, "value", "")) for node in app.main]
+    (told,) = [at for at, text in enumerate(shown) if text.startswith("Outside the usual range")]
+    assert told < shown.index("Answer")
+    assert "Tulip · 90.0 % sure · outside the usual range" in re.sub(" +", " ", words(app))
+
+
+def test_a_slider_says_that_the_number_is_beyond_it(open_page: OpenPage) -> None:
+    """Its thumb can go no farther than the end; what stands there is not taken for the number."""
+    app = open_page("predict", m="flower")
+    for number, shown in ((55.0, "above %.1f"), (-3.0, "below %.1f"), (10.0, "%.1f")):
+        named(app.number_input, "x.flower.length").set_value(number).run()
+        assert named(app.slider, "slider.flower.length").proto.format == shown
+
+
+def test_an_old_answer_is_pale(open_page: OpenPage) -> None:
+    """Not asked again, it is not taken for the answer to what the form shows now."""
+    app = open_page("predict", m="flower")
+    assert not is_pale(app)
+    app.toggle(key="live.flower").set_value(False).run()
+    named(app.slider, "slider.flower.length").set_value(6.5).run()
+    assert answer(app) == "Rose"
+    assert is_pale(app)
+    app.button(key="ask.flower").click().run()
+    assert answer(app) == "Tulip"
+    assert not is_pale(app)
+
+
+def is_pale(app: AppTest) -> bool:
+    """Whether the card of the answer is. Exactly one style says so, in each run."""
+    bodies = [html.proto.body for html in app.get("html")]
+    (style,) = [body for body in bodies if ".st-key-answer-card { opacity" in body]
+    return "opacity: 0.5" in style
 
 
 def test_the_probabilities_are_a_chart_in_words_too(open_page: OpenPage) -> None:
@@ -195,6 +228,25 @@ def test_a_server_that_comes_back_answers_again(open_page: OpenPage, server: V2S
     app.run()
     assert len(app.error) == 0
     assert answer(app) == "Rose"
+
+
+def test_a_server_that_comes_back_can_be_asked_again(open_page: OpenPage, server: V2Server) -> None:
+    """Without a change of the form, which else is what asks a live model; then there is an answer."""
+    server.stop()
+    app = open_page("predict", m="flower")
+    server.start()
+    app.button(key="again.flower").click().run()
+    assert answer(app) == "Rose"
+    assert [button.label for button in app.main.button] == []
+    assert server.inferences[-1]["inputs"][0]["data"] == [1.5, 0.5]
+
+
+def test_an_answer_that_is_wrong_each_time_is_not_asked_for_again(
+    open_page: OpenPage, server: V2Server
+) -> None:
+    """A button that can't help is not offered."""
+    server.models["flower"] = lambda _: Reply(200, b"<html>Welcome</html>", "text/html")
+    assert [button.label for button in open_page("predict", m="flower").main.button] == []
 
 
 @pytest.mark.parametrize(
