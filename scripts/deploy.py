@@ -48,8 +48,9 @@ def render(text: str, names: Mapping[str, str], where: str = "the file") -> str:
 
 
 def rendered(names: Mapping[str, str]) -> dict[str, str]:
-    """Return all files of deploy/ by their path there; names.env itself is not among them."""
-    paths = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path != NAMES)
+    """Return the files of deploy/ by their path there; names.env and README.md stay in this repository."""
+    left = (NAMES, DEPLOY / "README.md")
+    paths = sorted(path for path in DEPLOY.rglob("*") if path.is_file() and path not in left)
     return {
         str(path.relative_to(DEPLOY)): render(
             path.read_text(encoding="utf-8"), names, f"deploy/{path.relative_to(DEPLOY)}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from scripts.environment import ROOT
-from scripts.model_server import ModelServer
+from scripts.model_server import MODULE, ModelServer
 from scripts.processes import LOOPBACK, Child
 
 PROGRAM = "examples.kserve_model"
@@ -34,7 +34,7 @@ class KServeServer(ModelServer):
 
     def launched(self) -> Child:
         """Start the process."""
-        command: list[str | Path] = [self.python, "-m", self.program, self.models]
+        command: list[str | Path] = [self.python, "-c", MODULE, self.program, self.models]
         command += ["--host", LOOPBACK, "--http_port", str(self.port), "--enable_grpc", "false"]
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         return Child(self.name, command, self.log, cwd=ROOT, env=environment)

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
-from scripts.model_server import ModelServer
+from scripts.model_server import SOONER, ModelServer
 from scripts.processes import LOOPBACK, Child, free_ports
 
 # What mlserver's own console script does; a script's first line breaks when its path is long.
-START = "from mlserver.cli import main; main()"
+START = f"{SOONER}; from mlserver.cli import main; main()"
 
 
 class MLServer(ModelServer):

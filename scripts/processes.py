@@ -2,8 +2,12 @@
 
 import contextlib
 import ctypes
+import fcntl
 import http.client
+import itertools
+import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -22,6 +26,9 @@ PR_SET_PDEATHSIG = 1
 # A server gets this long to finish by itself before it is killed.
 STOP_S = 8.0
 POLL_S = 0.1
+PORTS = range(20_000, 32_000)
+# Whoever is given a port listens on it by then.
+GIVEN_S = 120.0
 # Addresses on this machine must not go through a proxy that the environment names.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -213,9 +220,41 @@ def is_taken(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_ports(count: int, host: str = LOOPBACK) -> list[int]:
-    """Return `count` different ports that nobody listens on at the moment."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((host, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+    """Return `count` different ports that nobody listens on, and that no other process was just given.
+
+    They lie below those that Linux gives to whoever asks for any, so that nothing else takes one
+    before a server that starts slowly listens on it.
+    """
+    with _given_ports() as given:
+        free = (
+            port
+            for port in random.sample(PORTS, len(PORTS))
+            if str(port) not in given and not is_taken(port, host)
+        )
+        found = list(itertools.islice(free, count))
+        given.update(dict.fromkeys(map(str, found), time.time()))
+    return found
+
+
+@contextlib.contextmanager
+def _given_ports() -> Iterator[dict[str, float]]:
+    """The ports that processes of this user were given lately, and when; what is added is kept."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    file = Path(cache) / "kserve-client" / "ports.json"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        kept = file.open("a+")
+    except OSError:  # a home that can't be written is no reason not to start
+        yield {}
+        return
+    with kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        kept.seek(0)
+        given: dict[str, float] = {}
+        with contextlib.suppress(ValueError):  # a process that was killed may have left half of it
+            given = json.loads(kept.read())
+        now = time.time()
+        given = {port: at_s for port, at_s in given.items() if abs(now - at_s) < GIVEN_S}
+        yield given
+        kept.truncate(0)
+        json.dump(given, kept)

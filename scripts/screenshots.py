@@ -13,19 +13,20 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from scripts.environment import ROOT
 
 SHOTS = ROOT / "docs" / "screenshots"
+CHECKS_S = 30  # in which the page Health makes some checks
 CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
 CHROMIUM_ARGS += ["--disable-background-networking", "--disable-component-update"]
 WIDE = (1360, 860)
 PHONE = (400, 860)
 # name, address, a text that stands on the finished page
 PAGES = (
-    ("home", "/", "Clean picture"),
+    ("health", "/health?m=iris", "Test inference"),  # first: its chart then has no gaps
+    ("home", "/", "5 of 5 ready"),
     ("predict", "/predict?m=iris", "sure"),
     ("predict-table", "/predict?m=penguins", "sure"),
     ("predict-picture", "/predict?m=digits", "sure"),
     ("picture-out", "/predict?m=denoise", "What the model gets"),
     ("model", "/model?m=penguin_mass", "Where each fact comes from"),
-    ("health", "/health?m=iris", "Test inference"),
 )
 
 
@@ -57,7 +58,7 @@ def looks(*, everything: bool) -> list[tuple[str, tuple[str, str, str], bool]]:
         schemes, widths = ("light", "dark"), (False, True)
         return [(scheme, page, narrow) for scheme in schemes for page in PAGES for narrow in widths]
     shown = [("light", page, False) for page in PAGES]
-    return [*shown, ("dark", PAGES[1], False), ("light", PAGES[1], True)]
+    return [*shown, ("dark", PAGES[2], False), ("light", PAGES[2], True)]
 
 
 def opened(browser: Browser, scheme: str, *, narrow: bool) -> Page:
@@ -91,6 +92,8 @@ def take(
     page = opened(browser, scheme, narrow=narrow)
     page.goto(options.url + path)
     settle(page, text)
+    if name == "health":
+        page.wait_for_timeout(CHECKS_S * 1000)
     kind = "phone" if narrow else "wide"
     page.screenshot(path=options.to / f"{name}-{kind}-{scheme}.png")
     page.context.close()

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 from streamlit import net_util
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web import cli
 
 from scripts.ask_dashboard import own_url, problem
@@ -35,15 +34,6 @@ def _unknown() -> None:
     """No address: such an origin is refused, as it would be anyway."""
 
 
-def show_no_files_as_pages() -> None:
-    """Have app.py alone say which pages there are.
-
-    Streamlit would show the first visitor of a process the names of the files in pages/ for as long
-    as app.py is imported: some seconds (1.67.0).
-    """
-    PagesManager.uses_pages_directory = False
-
-
 def look_for_jobs() -> None:
     """Go on with the jobs that another process left, once we serve."""
     deadline = time.monotonic() + START_S
@@ -56,7 +46,6 @@ def look_for_jobs() -> None:
 def main() -> None:
     """Serve until a signal comes."""
     never_ask_outside()
-    show_no_files_as_pages()
     threading.Thread(target=look_for_jobs, name="look-for-jobs", daemon=True).start()
     sys.argv = ["streamlit", "run", str(APP)]
     cli.main(prog_name="streamlit")

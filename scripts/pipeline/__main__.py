@@ -14,7 +14,7 @@ from typing import NoReturn, TextIO
 from scripts import dashboard
 from scripts.environment import ROOT, describe, environments_folder, make
 from scripts.pipeline import options
-from scripts.pipeline.options import Options
+from scripts.pipeline.options import FOLDER, Options
 from scripts.pipeline.registry import Version
 from scripts.pipeline.road import Pythons, Road
 from scripts.pipeline.stores import DATA
@@ -22,11 +22,15 @@ from scripts.problem import ScriptError
 from scripts.processes import LOOPBACK, Interrupted, exit_status, fail_if_ended, is_taken
 
 WATCH_S = 0.5
+# Held while a road runs; a folder that has it is a road's.
+LOCK = "road.lock"
+MADE = (*DATA.values(), "mlflow", "fetched", "kserve", "mlserver", "logs", "jobs", "jupyterhub")
+MADE += ("models.yaml", "notebook.ipynb", "served.json")
 
 
-def make_environments(folder: Path, *, with_jupyterhub: bool) -> Pythons:
-    """Return the Pythons, installed once."""
-    parent = environments_folder() if os.environ.get("KSERVE_CLIENT_ENVS") else folder / "envs"
+def make_environments(*, with_jupyterhub: bool) -> Pythons:
+    """Return the Pythons, installed once for all folders of roads."""
+    parent = environments_folder() if os.environ.get("KSERVE_CLIENT_ENVS") else FOLDER / "envs"
     names = ["pipeline", "kserve", *(["jupyterhub"] if with_jupyterhub else [])]
     locks = {name: [ROOT / "requirements" / f"{name}.txt"] for name in names}
     locks["dashboard"] = [ROOT / "requirements.txt"]
@@ -43,8 +47,8 @@ def go(wanted: Options) -> int:
                 "that one, or choose another port with --port."
             )
         if wanted.is_fresh:
-            _forget(wanted.folder)
-        pythons = make_environments(wanted.folder, with_jupyterhub=wanted.is_jupyterhub)
+            forget(wanted.folder)
+        pythons = make_environments(with_jupyterhub=wanted.is_jupyterhub)
         road = Road(wanted.folder, pythons, s3=wanted.s3)
         # Installing is not part of the road.
         road.stages.began = time.monotonic()
@@ -74,10 +78,19 @@ def _kept_open(road: Road, welcome: str) -> int:
         return 0 if stop.number == signal.SIGINT else 128 + stop.number
 
 
-def _forget(folder: Path) -> None:
-    for name in (*DATA.values(), "mlflow", "fetched", "kserve", "mlserver", "logs"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / "served.json").unlink(missing_ok=True)
+def forget(folder: Path) -> None:
+    """Remove all that a road made in its folder, and nothing else that lies there."""
+    for name in MADE:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _found(folder: Path) -> list[Path]:
+    """Return what a road, or somebody else, has put there; environments are of all roads."""
+    return [path for path in folder.iterdir() if path.name != "envs"]
 
 
 def _open_dashboard(road: Road, port: int) -> None:
@@ -122,7 +135,12 @@ Press Ctrl-C to stop it.
 def _lock_file(folder: Path) -> TextIO:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return (folder / "road.lock").open("w")
+        if _found(folder) and not (folder / LOCK).exists():
+            raise ScriptError(
+                f"{folder} holds files that are not of a road, and --fresh would remove them: "
+                "choose an empty or a new folder with --folder."
+            )
+        return (folder / LOCK).open("w")
     except OSError as error:
         raise ScriptError(
             f"Nothing can be written in {folder} ({error.strerror}): choose another folder with "

@@ -34,7 +34,7 @@ def parse(arguments: Sequence[str]) -> Options:
         "store, MLflow, the training notebook, KServe's storage initializer, KServe's server and "
         "MLServer, and the dashboard on them.",
         epilog="The environment variable PYTHON chooses the Python to use (3.11 or 3.12), "
-        "KSERVE_CLIENT_ENVS the folder for virtual environments.",
+        "KSERVE_CLIENT_ENVS the folder for virtual environments (default: .pipeline/envs).",
     )
     parser.add_argument(
         "--check",
@@ -42,7 +42,11 @@ def parse(arguments: Sequence[str]) -> Options:
         help="no dashboard: go to a prediction, print the time of each stage, and exit with 0, or "
         "1 if a stage failed",
     )
-    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs made")
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="forget what earlier runs made; installed programs stay",
+    )
     parser.add_argument("--train", action="store_true", help="train again: a new version")
     parser.add_argument(
         "--jupyterhub",

@@ -1,5 +1,6 @@
 """What MLflow's registry says of the model, by its REST API, and where its files lie in S3."""
 
+import contextlib
 import json
 import urllib.error
 import urllib.parse
@@ -12,6 +13,7 @@ from typing import Any
 from scripts import mlflow_server
 from scripts.environment import ROOT
 from scripts.mlflow_server import MLflowServer
+from scripts.model_server import MODULE
 from scripts.pipeline.store import Bucket, Store, without_keys
 from scripts.problem import ScriptError
 from scripts.processes import LOOPBACK, Child
@@ -86,7 +88,7 @@ class BucketMLflow(MLflowServer):
         """
         if not self.has_database:
             return super().launched()
-        command: list[str | Path] = [self.python, "-m", "scripts.pipeline.in_mlflow"]
+        command: list[str | Path] = [self.python, "-c", MODULE, "scripts.pipeline.in_mlflow"]
         command += [LOOPBACK, str(self.port)]
         told = {
             "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{self.models}/mlflow.db",
@@ -143,9 +145,17 @@ class BucketMLflow(MLflowServer):
                 "RESOURCE_DOES_NOT_EXIST" in said or "not found" in said
             ):
                 return None
-            raise ScriptError(f"MLflow answered {error.code} to {path}: {said[:300]}") from None
+            raise ScriptError(f"MLflow answered {error.code} to {path}{_reason(said)}") from None
         except OSError as error:
             raise ScriptError(f"MLflow does not answer: {error}") from None
+
+
+def _reason(said: str) -> str:
+    """What MLflow says of an error, in one line; nothing where it sends a page of HTML."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        said = str(json.loads(said)["message"])
+    line = said.strip().partition("\n")[0][:300]
+    return "" if not line or line.startswith("<") else f": {line}"
 
 
 def remember(path: Path, version: Version, stamp: str) -> None:

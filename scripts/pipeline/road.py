@@ -43,12 +43,13 @@ ADVICE = {
     STORE: "read logs/store.log in the folder of the road; a full disk and a folder of another "
     "user are the usual causes. --fresh begins with an empty store.",
     TRACKING: "read logs/mlflow.log in the folder of the road. Where it can't reach the bucket, "
-    "check the key and deploy/s3/mlflow-policy.json.",
+    "check the key and deploy/s3/mlflow-policy.json. --fresh begins with an empty database.",
     TRAINING: "open notebook.ipynb in the folder of the road: the cell that failed shows why.",
     REGISTRY: "run the notebook again with --train; it registers the model and sets the alias.",
-    FETCH: "check that the files lie below the storageUri, and that the key of the service account "
-    "may read there: deploy/s3/kserve-policy.json needs s3:ListBucket for the whole bucket, "
-    "because the storage initializer asks whether the bucket is there.",
+    FETCH: "--train makes the files anew where the store has lost them; else check that they lie "
+    "below the storageUri, and that the key of the service account may read there: "
+    "deploy/s3/kserve-policy.json needs s3:ListBucket for the whole bucket, because the storage "
+    "initializer asks whether the bucket is there.",
     SERVING: "read logs/kserve.log and logs/mlserver.log in the folder of the road. A model of "
     "skops is the usual cause: log it with serialization_format='cloudpickle'.",
     FORM: "log the model with a signature, an input_example, and ranges and labels in metadata: "
@@ -172,9 +173,13 @@ class Road:
             self.children.append(mlflow.start())
 
     def wait_for_mlflow(self, mlflow: BucketMLflow) -> None:
-        """Wait until MLflow answers."""
+        """Wait until MLflow answers, from its database too.
+
+        It is up with a broken one, and then a notebook asks it again and again for minutes.
+        """
         with self.stages.stage(TRACKING, ADVICE[TRACKING]) as found:
             mlflow.wait_until_ready(self.children)
+            mlflow.asked("registered-models/search")
             mlflow.keep_database()
             found.append(f"{mlflow.url}, files in {mlflow.artifacts}")
 

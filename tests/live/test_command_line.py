@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scripts.mlserver import MLServer
+from scripts.processes import LOOPBACK, free_ports
 from tests.servers import ROOT, dashboard_variables
 
 HEADER = ["sepal length", "sepal width", "petal length", "petal width"]
@@ -290,9 +291,9 @@ def test_ctrl_c_twice_ends_at_once(demo_models_file: Path, tmp_path: Path) -> No
         process.stdin.write("sepal length")
         process.stdin.flush()
         wait_until(lambda: unread_bytes(process.stdin) == 0)
-        for _ in range(2):
-            process.send_signal(signal.SIGINT)
-            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)  # a signal that is still to be handled is not counted twice
+        process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
     assert list(tmp_path.iterdir()) == []
 
@@ -330,17 +331,18 @@ def test_no_models_file_is_status_2() -> None:
 
 @pytest.mark.slow
 def test_nothing_answered_is_status_3(
-    stoppable: MLServer, demo_models_file: Path, tmp_path: Path
+    mlserver: MLServer, demo_models_file: Path, iris: Path, tmp_path: Path
 ) -> None:
-    """Prediction, health and scoring of a stopped server; the result file is whole all the same."""
-    stoppable.stop()
-    source = demo_models_file.parent / "data" / "iris-150.csv"
+    """Prediction, health and scoring where nobody listens; the result file is whole all the same."""
+    nobody = f"http://{LOOPBACK}:{free_ports(1)[0]}"
+    models = demo_models_file.with_name("nobody.yaml")
+    models.write_text(demo_models_file.read_text().replace(mlserver.url, nobody))
     for words in (
         ["predict", "iris", "--input", ROW],
         ["health"],
-        ["score", "iris", source, tmp_path / "out.csv", "--wait", "1"],
+        ["score", "iris", iris, tmp_path / "out.csv", "--wait", "1"],
     ):
-        said = run(demo_models_file, *words, "--json")
+        said = run(models, *words, "--json")
         assert said.returncode == 3, said.stderr
         assert "Traceback" not in said.stderr
         assert parsed(said)

@@ -193,22 +193,26 @@ def echo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLServer]:
 
 
 @pytest.fixture
-def models_file(echo: MLServer, tmp_path: Path) -> Path:
-    """Write a models file with a model for each case; all of them ask the echo."""
-    entries = {
-        f"m{at}": {"endpoint": "e", "model_name": "echo", "signature": case.signature(layout)}
-        for at, (case, layout) in enumerate(CASES.values())
-    }
-    content = {"endpoints": {"e": {"url": echo.url}}, "models": entries}
+def signature(name: str) -> dict[str, Any]:
+    """Return the signature of a case."""
+    case, layout = CASES[name]
+    return case.signature(layout)
+
+
+@pytest.fixture
+def models_file(echo: MLServer, tmp_path: Path, signature: dict[str, Any]) -> Path:
+    """Write a models file with the one model "m" of a signature, which asks the echo."""
+    entry = {"endpoint": "e", "model_name": "echo", "signature": signature}
+    content = {"endpoints": {"e": {"url": echo.url}}, "models": {"m": entry}}
     path = tmp_path / "models.yaml"
     path.write_text(yaml.safe_dump(content, allow_unicode=True))
     return path
 
 
-def set_widgets(app: AppTest, case: Case, layout: str, form: str) -> None:
+def set_widgets(app: AppTest, case: Case, signature: dict[str, Any]) -> None:
     """Set the widget of the feature, and of the one before it, as a person does."""
-    for feature in case.signature(layout)["features"]:
-        SETTERS[case.widget](app, f"x.{form}.{feature['name']}", case.set)
+    for feature in signature["features"]:
+        SETTERS[case.widget](app, f"x.m.{feature['name']}", case.set)
     app.run()
 
 
@@ -239,12 +243,15 @@ SETTERS: dict[WidgetName, Callable[[AppTest, str, Any], Any]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_set_is_what_comes_back(open_page: OpenPage, name: str) -> None:  # noqa: F811
+def test_what_is_set_is_what_comes_back(
+    open_page: OpenPage,  # noqa: F811
+    signature: dict[str, Any],
+    name: str,
+) -> None:
     """From the widget to a real server and back, nothing is lost or rounded."""
-    case, layout = CASES[name]
-    form = f"m{list(CASES).index(name)}"
-    app = open_page("predict", m=form)
-    set_widgets(app, case, layout, form)
+    case, _ = CASES[name]
+    app = open_page("predict", m="m")
+    set_widgets(app, case, signature)
     assert [error.value for error in [*app.error, *app.warning]] == []
     (answer,) = shown_json(app, "Answer (JSON)")["outputs"]
     assert answer["datatype"] == case.datatype
@@ -256,11 +263,10 @@ def test_what_is_set_is_what_comes_back(open_page: OpenPage, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_widget_table_decides(name: str) -> None:
+def test_the_widget_table_decides(signature: dict[str, Any], name: str) -> None:
     """Each case gets the widget that stands beside it here, by hand."""
-    case, layout = CASES[name]
-    signature = Signature.model_validate(case.signature(layout))
-    assert widget_name(Field.all_of("f", signature)[-1]) == case.widget
+    found = Field.all_of("f", Signature.model_validate(signature))[-1]
+    assert widget_name(found) == CASES[name][0].widget
 
 
 def test_every_widget_and_kind_has_its_case() -> None:
@@ -269,16 +275,12 @@ def test_every_widget_and_kind_has_its_case() -> None:
     assert {case.kind for case, _ in CASES.values()} == set(get_args(FeatureKind))
 
 
-def test_what_json_can_not_carry_is_refused_in_words(
-    open_page: OpenPage,  # noqa: F811
-    echo: MLServer,
-    models_file: Path,
-) -> None:
+HALF = Case("number", "BF16", "number box", 0.5, [0.5])
+
+
+@pytest.mark.parametrize("signature", [HALF.signature("columns")], ids=["BF16"])
+def test_what_json_can_not_carry_is_refused_in_words(open_page: OpenPage) -> None:  # noqa: F811
     """BF16 has no JSON form, and MLServer no binary one: the person reads so, nothing is sent."""
-    case = Case("number", "BF16", "number box", 0.5, [0.5])
-    entry = {"endpoint": "e", "model_name": "echo", "signature": case.signature("columns")}
-    content = {"endpoints": {"e": {"url": echo.url}}, "models": {"half": entry}}
-    models_file.write_text(yaml.safe_dump(content))
-    said = alert(open_page("predict", m="half"), "warning")
+    said = alert(open_page("predict", m="m"), "warning")
     assert "BF16" in said
     assert "send FP32" in said

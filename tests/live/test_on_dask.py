@@ -35,16 +35,21 @@ PATIENCE_S = 60.0
 def cluster() -> Iterator[LocalCluster]:
     """Two processes with a thread each; killed ones are started again."""
     needs.require(find_spec("distributed") is not None, "the extra dask is not installed")
+    import dask.config
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=":0",
-        memory_limit=0,
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    # On a busy machine a process takes longer than 15 s to start again, and would be given up.
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "120s"}),
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=":0",
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
         yield cluster
 
 

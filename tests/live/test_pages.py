@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -26,7 +29,10 @@ PEERS: dict[str, Callable[[], Path]] = {
 BETWEEN = "--- the next block ---"
 DEMO = ("http://127.0.0.1:8890", "127.0.0.1 8890", "127.0.0.1:8890")
 TRANSCRIPTS = {
-    block.where: block for page in pages() for block in blocks(page) if block.language == "console"
+    block.where: block
+    for page in pages()
+    for block in blocks(page)
+    if block.language == "console" and not block.note
 }
 
 
@@ -54,22 +60,63 @@ def test_a_transcript_shows_what_the_demo_says(
 ) -> None:
     """Numbers of milliseconds and seconds differ from run to run, and … stands for anything."""
     text, url = TRANSCRIPTS[where].text, mlserver.url
+    if "| jq " in text:
+        needs.allowed(shutil.which("jq"), "there is no jq on the PATH")
     (tmp_path / ".demo").symlink_to(demo_models_file.parent)
     models = demo_models_file
     if " down " in text:  # the same with the server stopped
         url = f"http://{LOOPBACK}:{free_ports(1)[0]}"
         models = demo_models_file.with_name("stopped.yaml")  # the pictures lie there
         write_models_file(models, url)
-    for command, shown in re.findall(
-        r"^\$ kserve-client (.*)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE
-    ):
+    for command, shown in asked_in(text):
         ended = run(
             ["bash", "-c", f"{sys.executable} -m kserve_client {command} 2>&1"],
             cwd=tmp_path,
             variables={"KSERVE_CLIENT_MODELS": str(models), "PYTHONPATH": str(DOCS.parent)},
         )
-        form = re.escape(_even(shown)).replace("…", "(?:.|\n)*")
-        assert re.fullmatch(form, _even(_as_demo(ended.stdout, url))), ended.stdout
+        assert re.fullmatch(form_of(shown), _even(_as_demo(ended.stdout, url))), ended.stdout
+
+
+@pytest.mark.slow
+def test_a_model_of_your_own_is_served_as_the_page_says(tmp_path: Path) -> None:
+    """Trained, served, asked; with the fields of the doctor's file its metadata are complete."""
+    page = (DOCS / "servers.md").read_text(encoding="utf-8")
+    section = page.partition("## A model of your own")[2].partition("\n## ")[0]
+    code, settings, models = re.findall(
+        r"```(?:python mlserver|json|yaml)\n(.*?)```", section, re.DOTALL
+    )
+    folder = tmp_path / "iris"
+    folder.mkdir()
+    trained = run([str(needs.mlserver_python()), "-c", code], cwd=folder)
+    assert trained.returncode == 0, trained.stderr
+    (folder / "model-settings.json").write_text(settings)
+    asks = asked_in(section)
+    for is_mended in (False, True):
+        with MLServer(needs.mlserver_python(), tmp_path, tmp_path / "mlserver.log") as server:
+            (folder / "models.yaml").write_text(models.replace("http://localhost:8080", server.url))
+            ended = [ours(command, folder) for command, _ in asks]
+        if is_mended:
+            assert "the metadata is complete: there is nothing to fix" in ended[1].stderr
+        else:
+            for one, (_, shown) in zip(ended, asks, strict=True):
+                assert re.fullmatch(form_of(shown), _even(one.stdout)), one.stderr
+            mended = json.loads(settings) | json.loads(ended[1].stdout)
+            (folder / "model-settings.json").write_text(json.dumps(mended))
+
+
+def ours(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "kserve_client", *shlex.split(command)]
+    return run(line, cwd=folder, variables={"PYTHONPATH": str(DOCS.parent)})
+
+
+def asked_in(transcript: str) -> list[tuple[str, str]]:
+    """The commands of a transcript, without our name, each with what it shows."""
+    return re.findall(r"^\$ kserve-client (.*)\n((?:(?!\$ |```).*\n)*)", transcript, re.MULTILINE)
+
+
+def form_of(shown: str) -> str:
+    """A regular expression for an output, made even, in which … stands for anything."""
+    return re.escape(_even(shown)).replace("…", "(?:.|\n)*")
 
 
 def _as_demo(text: str, url: str) -> str:

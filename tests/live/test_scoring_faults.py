@@ -15,9 +15,9 @@ from kserve_client import Catalog, Endpoint, InferenceClient, Model
 from kserve_client.scoring import (
     ScoreOptions,
     Wishes,
+    blame,
     facts_of,
     retry_failed,
-    run,
     run_job,
     score,
     write_results,
@@ -205,8 +205,8 @@ def test_a_row_that_no_server_survives_fails_alone(
     told: str,
 ) -> None:
     """The last of all, so that nothing else is left; from a single run and from a resumed job."""
-    monkeypatch.setattr(run, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(run, "LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(blame, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(blame, "LONGEST_PAUSE_S", 0.05)
     place = tmp_path / "in.csv"
     place.write_text("".join(table.read_text().splitlines(keepends=True)[:61]) + "60,1,1,1,777.5\n")
     options = ScoreOptions(chunk_rows=4, concurrency=2, patience_s=60)

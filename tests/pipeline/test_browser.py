@@ -30,6 +30,8 @@ def test_a_person_predicts(went: Went, tmp_path: Path) -> None:
         answer = visit.page.get_by_test_id("stMain").get_by_role("heading", level=2).first
         expect(answer).to_contain_text("Iris versicolor")
         slider = visit.page.get_by_role("slider", name=re.compile("^Petal length"))
+        # Once MLflow's title is known the page is drawn anew, which takes a busy machine a while.
+        expect(slider).to_have_count(1, timeout=60_000)
         expect(slider).to_have_attribute("min", "1")
         expect(slider).to_have_attribute("max", "7")
         slider.focus()

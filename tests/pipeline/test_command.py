@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.pipeline.__main__ import forget
 from scripts.pipeline.stages import StageError, Stages
 from scripts.problem import ScriptError
 from tests import needs
@@ -62,10 +63,37 @@ def test_a_folder_where_nothing_can_be_written(variables: dict[str, str], tmp_pa
     )
 
 
+def test_a_folder_with_other_things_is_left_alone(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    """--fresh removes what lies in a road's folder, so nobody else's may become one by mistake."""
+    kept = tmp_path / "logs" / "of last year.txt"
+    kept.parent.mkdir()
+    kept.touch()
+    assert said(variables, "--check", "--fresh", "--folder", tmp_path) == (
+        f"{tmp_path} holds files that are not of a road, and --fresh would remove them: choose an "
+        "empty or a new folder with --folder.\n"
+    )
+    assert kept.is_file()
+
+
+def test_fresh_forgets_all_but_what_is_installed(tmp_path: Path) -> None:
+    """Jobs of the dashboard, the executed notebook and the data of either store are gone."""
+    for name in ("envs", "jobs", "rclone", "mlflow"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    for name in ("road.lock", "models.yaml", "notebook.ipynb", "store", "thesis.txt"):
+        (tmp_path / name).touch()
+    forget(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["envs", "road.lock", "thesis.txt"]
+    assert (tmp_path / "envs" / "file").is_file()
+
+
 def test_a_folder_of_somebody_else_names_the_stage(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     """The store has no place for its data: the stage, the system's reason and what to look at."""
+    (tmp_path / "road.lock").touch()
     (tmp_path / "store").touch()
     told = said(variables, "--check", "--folder", tmp_path)
     assert told.startswith("Stage S3 store: [Errno 17] File exists: ")
@@ -111,6 +139,12 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.fixture(scope="module")
+def with_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which each road after the first one goes on with the database of MLflow."""
+    return tmp_path_factory.mktemp("stopped")
+
+
 @pytest.mark.parametrize(
     ("options", "stage", "program"),
     [
@@ -120,21 +154,27 @@ def wait_for(is_so: Callable[[], bool]) -> None:
     ],
 )
 def test_ctrl_c_leaves_nothing_running(
-    variables: dict[str, str], tmp_path: Path, options: tuple[str, ...], stage: str, program: str
+    variables: dict[str, str],
+    tmp_path: Path,
+    with_mlflow: Path,
+    options: tuple[str, ...],
+    stage: str,
+    program: str,
 ) -> None:
     """Stopped while a program of the stage after `stage` runs: all of them end, and no success is told."""
     if options:
         needs.jupyterhub_python()
-    command = [COMMAND, "--check", "--folder", str(tmp_path), *options]
+    folder = with_mlflow if stage == "MLflow" else tmp_path
+    command = [COMMAND, "--check", "--folder", str(folder), *options]
     road = subprocess.Popen(
         command, env=variables, stdout=subprocess.PIPE, text=True, start_new_session=True
     )
     assert road.stdout is not None
     with road:
         assert any(line.startswith(stage) for line in road.stdout)
-        wait_for(lambda: any(program in one for one in left(tmp_path)))
+        wait_for(lambda: any(program in one for one in left(folder)))
         # As a terminal does: to all of its foreground.
         os.killpg(road.pid, signal.SIGINT)
         assert "Stopping the road" in road.stdout.read()
     assert road.returncode == 128 + signal.SIGINT
-    wait_for(lambda: left(tmp_path) == [])
+    wait_for(lambda: left(folder) == [])

@@ -19,8 +19,11 @@ class Named(MLflowServer):
 
     def variables(self) -> dict[str, str]:
         """Return them beside those of every test."""
-        extra: dict[str, str] = values_of("mlflow/values.yaml")["extraEnvVars"]
-        return super().variables() | extra
+        values = values_of("mlflow/values.yaml")
+        # As the chart joins them, without an Ingress or HTTPRoute of its own.
+        allowed = ",".join(values["serverAllowedHosts"])
+        extra: dict[str, str] = values["extraEnvVars"]
+        return super().variables() | extra | {"MLFLOW_SERVER_ALLOWED_HOSTS": allowed}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,31 +49,72 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def created(store: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Run deploy/s3/create.sh twice, as an administrator; return what it printed each time."""
-    folder = tmp_path_factory.mktemp("deploy")
-    deploy.write(folder, deploy.read_names())
-    shims = tmp_path_factory.mktemp("bin")
-    aws = shims / "aws"
-    aws.write_text(f'#!/bin/sh\nexec "{store.python}" "{store.python.with_name("aws")}" "$@"\n')
-    aws.chmod(0o755)
-    variables = store.variables(Key(*ADMIN), REGION)
-    variables["PATH"] = f"{shims}:{os.environ['PATH']}"
-    command = ["bash", str(folder / "s3" / "create.sh")]
-    first, second = (
-        subprocess.run(
+# The real AWS command line, which writes down what it was asked.
+AWS = """#!/bin/sh
+echo "$@" >>"$(dirname "$0")/calls"
+exec "{python}" "{aws}" "$@"
+"""
+
+
+@dataclass(frozen=True)
+class Script:
+    """deploy/s3/create.sh with its names filled in, as an administrator of a store runs it."""
+
+    store: Store
+    folder: Path
+    region: str = REGION
+
+    def __post_init__(self) -> None:
+        """Write the files, and what stands before the AWS command line."""
+        deploy.write(self.folder, NAMES | {"REGION": self.region})
+        aws = self.store.python.with_name("aws")
+        (self.folder / "aws").write_text(AWS.format(python=self.store.python, aws=aws))
+        (self.folder / "aws").chmod(0o755)
+
+    def run(self, *options: str) -> str:
+        """Run it; return what it printed."""
+        variables = self.store.variables(Key(*ADMIN), self.region)
+        variables["PATH"] = f"{self.folder}:{os.environ['PATH']}"
+        # What a person has set for their own eyes.
+        variables["AWS_DEFAULT_OUTPUT"] = "table"
+        command = ["bash", str(self.folder / "s3" / "create.sh"), *options]
+        return subprocess.run(
             command, env=variables, capture_output=True, text=True, check=True, timeout=120
         ).stdout
-        for _ in range(2)
-    )
-    return first, second
+
+    def asked(self, call: str) -> list[str]:
+        """Return the calls of a name, each as a line."""
+        lines = (self.folder / "calls").read_text().splitlines()
+        return [line for line in lines if f" {call} " in line]
 
 
 @pytest.fixture(scope="module")
-def bucket(created: tuple[str, str]) -> Bucket:
+def script(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Script:
+    """Write deploy/s3/create.sh."""
+    return Script(store, tmp_path_factory.mktemp("deploy"))
+
+
+@pytest.fixture(scope="module")
+def elsewhere(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Script:
+    """Write deploy/s3/create.sh for another region."""
+    return Script(store, tmp_path_factory.mktemp("elsewhere"), "us-east-1")
+
+
+@pytest.fixture(scope="module")
+def created(script: Script, elsewhere: Script) -> tuple[str, str, str]:
+    """Run it for IRSA, as it is, and elsewhere; return what it printed each time."""
+    return script.run("--irsa"), script.run(), elsewhere.run()
+
+
+def exported(printed: str) -> dict[str, str]:
+    """Read the lines to paste."""
+    return dict(line.removeprefix("export ").split("=", 1) for line in printed.splitlines())
+
+
+@pytest.fixture(scope="module")
+def bucket(created: tuple[str, str, str]) -> Bucket:
     """Return the bucket with the keys that the script printed."""
-    printed = dict(line.split("=", 1) for line in created[0].splitlines())
+    printed = exported(created[0]) | exported(created[1])
     mlflow, kserve = (
         Key(printed[f"{whose}_ACCESS_KEY_ID"], printed[f"{whose}_SECRET_ACCESS_KEY"])
         for whose in ("MLFLOW", "KSERVE")
@@ -79,16 +122,32 @@ def bucket(created: tuple[str, str]) -> Bucket:
     return Bucket(BUCKET, "mlflow", mlflow, kserve)
 
 
-def test_the_script_prints_each_key_once(created: tuple[str, str]) -> None:
-    """Four variables the first time; a second run changes nothing and prints nothing."""
-    names = [line.partition("=")[0] for line in created[0].splitlines()]
-    assert names == [
-        "MLFLOW_ACCESS_KEY_ID",
-        "MLFLOW_SECRET_ACCESS_KEY",
-        "KSERVE_ACCESS_KEY_ID",
-        "KSERVE_SECRET_ACCESS_KEY",
-    ]
-    assert created[1] == ""
+def test_the_script_prints_each_key_once(created: tuple[str, str, str]) -> None:
+    """For IRSA MLflow's alone, then KServe's; a third run changes nothing and prints nothing."""
+    assert list(exported(created[0])) == ["MLFLOW_ACCESS_KEY_ID", "MLFLOW_SECRET_ACCESS_KEY"]
+    assert list(exported(created[1])) == ["KSERVE_ACCESS_KEY_ID", "KSERVE_SECRET_ACCESS_KEY"]
+    assert created[2] == ""
+
+
+def test_what_is_pasted_reaches_the_next_script(created: tuple[str, str, str]) -> None:
+    """A variable that is not exported would stay in the shell."""
+    command = f"{created[0]}\nenv"
+    said = subprocess.run(
+        ["bash", "-c", command], env={}, capture_output=True, text=True, check=True, timeout=10
+    ).stdout
+    assert (
+        exported(created[0]).items()
+        <= dict(line.split("=", 1) for line in said.splitlines()).items()
+    )
+
+
+@pytest.mark.usefixtures("created")
+def test_the_bucket_lies_in_its_region(script: Script, elsewhere: Script) -> None:
+    """S3 wants the region said as a place, but us-east-1 it refuses there."""
+    assert len(script.asked("create-bucket")) == 2
+    assert all(f"LocationConstraint={REGION}" in line for line in script.asked("create-bucket"))
+    (line,) = elsewhere.asked("create-bucket")
+    assert line == f"s3api create-bucket --bucket {BUCKET} --region us-east-1"
 
 
 @pytest.fixture(scope="module")

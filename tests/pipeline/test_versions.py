@@ -20,6 +20,7 @@ from scripts import deploy
 from scripts.kserve_server import KServeServer
 from scripts.pipeline import serving
 from scripts.pipeline.registry import Version
+from tests.dashboard.reading import plain
 from tests.kubernetes_api import kubernetes_api, write_kubeconfig
 from tests.pipeline.conftest import Went
 from tests.servers import ROOT
@@ -75,6 +76,7 @@ def two(went: Went, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
 def canaried(went: Went, challenger: Version) -> dict[str, Any]:
     """The InferenceService of deploy/ with a canary, and the status that KServe 0.20 gives it."""
     names = deploy.read_names() | {
+        "NAMESPACE": "kserve",
         "MODEL_PATH": went.version.path,
         "CANARY_PATH": challenger.path,
     }
@@ -132,7 +134,7 @@ def test_the_canary_is_told_as_kserve_reports_it(two: Two) -> None:
 
 
 def test_the_details_page_shows_the_split(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a table, beside what MLflow says of the version."""
+    """In a line at the top and as a table: who gets which share, of which version, and is it ready."""
     monkeypatch.setenv("KSERVE_CLIENT_MODELS", str(two.models_file))
     settings.cache_clear()
     app = details()
@@ -142,10 +144,17 @@ def test_the_details_page_shows_the_split(two: Two, monkeypatch: pytest.MonkeyPa
         app = details()
     assert not app.exception
     (split,) = tables
-    assert split[["Revision", "Requests"]].to_numpy().tolist() == [
-        ["stable", "90 %"],
-        ["challenger", "10 %"],
+    shown = [[plain(cell) for cell in row] for row in split.to_numpy().tolist()]
+    assert list(split.columns) == ["Requests", "Revision", "State", "Serves"]
+    assert shown == [
+        ["90 %", "stable", "ready", "version 1, champion"],
+        ["10 %", "challenger canary", "ready", "version 2, challenger"],
     ]
+    line = next(one.value for one in app.markdown if "Requests: " in one.value)
+    assert plain(line) == (
+        "Requests: 90 % stable (version 1, champion) · "
+        "10 % challenger (version 2, challenger)  ready"
+    )
 
 
 def details() -> AppTest:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import processes
 from scripts.problem import ScriptError
 from scripts.processes import (
     Child,
@@ -106,6 +107,27 @@ def test_free_ports_are_free_and_different() -> None:
     ports = free_ports(3)
     assert len(set(ports)) == 3
     assert not any(is_taken(port) for port in ports)
+
+
+def test_a_port_is_given_once_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks before its server listens gets another one; half a file does no harm."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(processes, "PORTS", range(20_000, 20_020))
+    first = free_ports(10)
+    second = free_ports(5)
+    assert not set(first) & set(second)
+    (kept,) = tmp_path.rglob("ports.json")
+    kept.write_text(kept.read_text()[:20])
+    assert len(free_ports(10)) == 10
+
+
+def test_ports_are_given_where_nothing_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache may be a place that can't be written."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert len(set(free_ports(3))) == 3
 
 
 def test_nobody_answers_on_a_free_port() -> None:

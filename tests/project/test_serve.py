@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from streamlit import net_util
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server import server_util
 
 from scripts import serve
@@ -46,15 +45,6 @@ def test_the_app_is_where_it_is_looked_for() -> None:
     """The script that Streamlit runs."""
     assert serve.APP.name == "app.py"
     assert serve.APP.is_file()
-
-
-def test_a_file_in_pages_is_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first visitor of a process is shown what app.py names, not app, batch, health and home."""
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)  # as in a fresh process
-    assert PagesManager(str(serve.APP)).uses_pages_directory
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", None)
-    serve.show_no_files_as_pages()
-    assert not PagesManager(str(serve.APP)).uses_pages_directory
 
 
 @pytest.mark.slow
