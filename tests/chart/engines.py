@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +51,15 @@ class Rendered:
         """The container of the dashboard."""
         (found,) = self.one("Deployment")["spec"]["template"]["spec"]["containers"]
         return dict(found)
+
+    def variables(self, secret: Mapping[str, str]) -> dict[str, str]:
+        """The settings, and what the pod takes from the Secret of the object storage."""
+        referred = {
+            one["name"]: secret[one["valueFrom"]["secretKeyRef"]["key"]]
+            for one in self.container()["env"]
+            if one["name"].startswith("AWS_")
+        }
+        return self.settings() | referred
 
 
 class Engines:

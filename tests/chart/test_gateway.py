@@ -7,8 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,14 @@ from playwright.sync_api import (
 )
 
 from scripts.ask_dashboard import problem
-from scripts.processes import Child, free_ports, wait_until
+from scripts.pipeline.seaweedfs import ADMIN
+from scripts.processes import Child, free_ports, stop_all, wait_until
 from tests import batch_page, needs
 from tests.browser.conftest import ARGUMENTS
 from tests.chart.cluster import Cluster, cluster
-from tests.chart.engines import ROOT, Engines, Object, Rendered, values_of
+from tests.chart.engines import ROOT, Engines, Object, Rendered, Values, values_of
 from tests.dashboard.batch_jobs import doubled
+from tests.object_store import object_store
 from tests.servers import dashboard_variables
 from tests.v2_server import V2Server, v2_server
 
@@ -41,6 +42,11 @@ READY_S = 60.0
 PEOPLE, UPLOADS_OF_EACH = 4, 5
 MOST_PEOPLE = 20
 SETTLED_MS = 30_000
+BUCKET = "dashboards"
+# Where the Secret holds the keys, unless the values say otherwise.
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+# Another moment after a reload.
+OPENED = "performance.timeOrigin"
 SEND = """async ([url, headers]) => {
     const body = new FormData();
     body.append("file", new Blob(["a\\n1\\n"]), "a.csv");
@@ -60,11 +66,18 @@ class Platform:
     replica_port: int
     release: Rendered
     folder: Path
+    # Beside what the chart sets for all tests.
+    variables: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
         """The address that people type."""
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def on_volume(self) -> dict[str, str]:
+        """The variables of replicas that keep their jobs in one folder."""
+        return {"KSERVE_CLIENT_JOBS_FOLDER": str(self.folder / "jobs")}
 
     def get(self, path: str, **headers: str) -> requests.Response:
         """Ask the Gateway by name, as a browser would."""
@@ -81,7 +94,6 @@ class Platform:
         """Start a replica as the image does, with the variables that the chart sets."""
         here = {
             "KSERVE_CLIENT_MODELS": str(self.folder / "models.yaml"),
-            "KSERVE_CLIENT_JOBS_FOLDER": str(self.folder / "jobs"),  # a volume that all write
             "STREAMLIT_SERVER_ADDRESS": address,
             "STREAMLIT_SERVER_PORT": str(self.replica_port),
             "STREAMLIT_SERVER_COOKIE_SECRET": "of-tests-alone-0123456789abcdef",
@@ -91,27 +103,32 @@ class Platform:
             [sys.executable, "-m", "scripts.serve"],
             self.folder / f"{address}.log",
             cwd=ROOT,
-            env=dashboard_variables(None, **{**self.release.settings(), **here}),
+            env=dashboard_variables(None, **{**self.release.settings(), **self.variables, **here}),
         )
 
-    @contextmanager
-    def without(self, address: str, end: signal.Signals) -> Iterator[None]:
-        """End a replica; after the block another one is there in its place."""
+    def provide(self, variables: dict[str, str]) -> None:
+        """Have all replicas run with these variables, whatever the test before did to them."""
+        missing = [one for one, child in self.replicas.items() if not child.is_running]
+        if variables != self.variables:
+            self.variables, missing = variables, list(self.replicas)
+        stop_all([self.replicas[one] for one in missing])
+        for address in missing:
+            self.start(address)
+        for address in missing:
+            self._wait_for(address)
+        self.tell_endpoints(*self.replicas)
+
+    def end(self, address: str, how: signal.Signals) -> None:
+        """End a replica; the next test finds another one in its place."""
         left = [one for one in self.replicas if one != address]
         if (
-            end == signal.SIGTERM
+            how == signal.SIGTERM
         ):  # Kubernetes tells it first; a replica that crashes is missed later
             self.tell_endpoints(*left)
         gone = self.replicas[address]
-        gone.signal(end)
+        gone.signal(how)
         gone.process.wait()
         self.tell_endpoints(*left)
-        try:
-            yield
-        finally:
-            self.start(address)
-            self._wait_for(address)
-            self.tell_endpoints(*self.replicas)
 
     def _wait_for(self, address: str) -> None:
         child = self.replicas[address]
@@ -203,7 +220,7 @@ def model() -> Iterator[V2Server]:
 
 
 @pytest.fixture(scope="module")
-def platform(
+def started(
     helm: Engines, model: V2Server, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     """Run it all, until the route is taken and both replicas answer."""
@@ -217,6 +234,7 @@ def platform(
     traefik: list[Child] = []
     with cluster() as api:
         running = Platform(api, port, {}, replica_port, release, folder)
+        running.variables = running.on_volume
         try:
             for one in objects(release, port):
                 api.put(one)
@@ -230,6 +248,13 @@ def platform(
         finally:
             for child in (*traefik, *running.replicas.values()):
                 child.stop()
+
+
+@pytest.fixture
+def platform(started: Platform) -> Platform:
+    """Return it whole, with a volume for the jobs that all replicas write."""
+    started.provide(started.on_volume)
+    return started
 
 
 def is_ready(platform: Platform) -> bool:
@@ -373,30 +398,62 @@ def test_the_browser_comes_back_when_its_replica_goes(
     page = visit(context, platform)
     upload(page, "before.csv")
     before = replica_of(page)
-    with platform.without(replica_with_a_session(platform), signal.SIGTERM):
-        expect(page.get_by_text("before.csv")).to_have_count(0, timeout=SETTLED_MS)
-        assert replica_of(page) != before
-        upload(page, "after.csv")
+    platform.end(replica_with_a_session(platform), signal.SIGTERM)
+    expect(page.get_by_text("before.csv")).to_have_count(0, timeout=SETTLED_MS)
+    assert replica_of(page) != before
+    upload(page, "after.csv")
     page.close()
 
 
+@pytest.fixture(params=["volume", "bucket"])
+def jobs_place(
+    request: pytest.FixtureRequest, helm: Engines, started: Platform, tmp_path: Path
+) -> Iterator[None]:
+    """Let the replicas share a volume, or nothing but a bucket of a real S3 store."""
+    if request.param == "volume":
+        started.provide(started.on_volume)
+        yield
+        return
+    with object_store(tmp_path, BUCKET) as store:
+        release = helm.render(values_of("sub-path-traefik") | values_of_bucket(store.url))
+        started.provide(release.variables(dict(zip(KEYS, ADMIN, strict=True))))
+        yield
+
+
+def values_of_bucket(endpoint: str) -> Values:
+    """What the chart is told of the bucket, and of the shortest silence it takes for an end."""
+    return {
+        "models": {"content": "version: 1"},
+        "jobs": {"url": f"s3://{BUCKET}/jobs"},
+        "s3": {"endpoint": endpoint, "region": "us-east-1", "existingSecret": "dashboard-s3"},
+        "dashboard": {"jobsTakenOverS": 10},
+    }
+
+
+@pytest.mark.usefixtures("jobs_place")
 def test_a_batch_is_not_lost_with_its_replica(
-    platform: Platform, context: BrowserContext, model: V2Server
+    started: Platform, context: BrowserContext, model: V2Server
 ) -> None:
-    """Killed in the middle: without a reload the page shows how the other one goes on, to the end."""
+    """Killed in the middle: without a reload the page shows how the other one goes on, to the end.
+
+    From a volume at once, from a bucket once the silence was long enough.
+    """
+    model.models["double"] = batch_page.PACED
     context.clear_cookies()
     page = context.new_page()
-    page.goto(f"{platform.url}{BASE}/batch?m=double")
+    page.goto(f"{started.url}{BASE}/batch?m=double")
+    opened = page.evaluate(OPENED)
     batch_page.begin(page)
     batch_page.rows_done(page, more_than=1000)
     before = replica_of(page)
-    with platform.without(replica_with_a_session(platform), signal.SIGKILL):
-        model.asked.clear()
-        wait_for_another_replica(page, before)
-        batch_page.rows_done(page, more_than=batch_page.rows_done(page))
-        model.models["double"] = doubled  # it was seen; the rest need not be slow
-        assert batch_page.result(page) == batch_page.RESULT
+    started.end(replica_with_a_session(started), signal.SIGKILL)
+    model.asked.clear()
+    wait_for_another_replica(page, before)
+    batch_page.rows_done(page, more_than=batch_page.rows_done(page))
+    model.models["double"] = doubled  # it was seen; the rest need not be slow
+    assert batch_page.result(page) == batch_page.RESULT
     assert batch_page.rows_asked(model) < batch_page.ROWS
+    assert page.evaluate(OPENED) == opened
     page.close()
 
 

@@ -11,8 +11,7 @@ import pytest
 from dashboard.jobs import Jobs
 from dashboard.settings import Settings
 from scripts.pipeline.seaweedfs import ADMIN, SeaweedFS
-from tests import needs
-from tests.chart.engines import Engines, Rendered, values_of
+from tests.chart.engines import Engines, values_of
 from tests.dashboard.batch_jobs import (
     doubled,
     expected,
@@ -22,35 +21,19 @@ from tests.dashboard.batch_jobs import (
     table,
     until_state,
 )
+from tests.object_store import object_store
 from tests.v2_server import v2_server
 
 pytestmark = pytest.mark.slow
 
 BUCKET = "dashboards"
-SECRET = dict(zip(("user", "password"), ADMIN, strict=True))
+SECRET = dict(zip(("user", "password"), ADMIN, strict=True))  # as the example names its keys
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SeaweedFS]:
-    """Start SeaweedFS and make a bucket; forget what s3fs learnt of other stores and of this one."""
-    s3fs = pytest.importorskip("s3fs")
-    with SeaweedFS(needs.pipeline_python(), tmp_path / "data", tmp_path / "weed.log") as found:
-        key, secret = ADMIN
-        there = {"endpoint_url": found.url, "region_name": "us-east-1"}
-        s3fs.S3FileSystem(key=key, secret=secret, client_kwargs=there).mkdir(BUCKET)
-        s3fs.S3FileSystem.clear_instance_cache()
+    with object_store(tmp_path, BUCKET) as found:
         yield found
-        s3fs.S3FileSystem.clear_instance_cache()
-
-
-def variables_of(release: Rendered) -> dict[str, str]:
-    """What the environment of a pod holds, secrets included."""
-    secrets = {
-        one["name"]: SECRET[one["valueFrom"]["secretKeyRef"]["key"]]
-        for one in release.container()["env"]
-        if one["name"].startswith("AWS_")
-    }
-    return {**release.settings(), **secrets}
 
 
 def test_a_job_is_done_there(
@@ -60,7 +43,7 @@ def test_a_job_is_done_there(
     values = values_of("object-storage")
     values["s3"]["endpoint"] = store.url
     values["dashboard"] = {}  # neither the tables nor the cluster of the example are there
-    for name, value in variables_of(helm.render(values)).items():
+    for name, value in helm.render(values).variables(SECRET).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     with v2_server(double=doubled) as server, closing(Jobs(Settings())) as first:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.chart.engines import CHART, EXAMPLES, Engines, Object, Rendered, values_of
 from tests.unit.catalog.crds import load_schema, problems
+from tests.unit.documents.pages import DOCS, blocks
 
 # The oldest that Chart.yaml allows, one between, and the newest whose schemas there are.
 KUBERNETES = ("1.27", "1.32", "1.37")
@@ -182,17 +184,46 @@ def test_pods_are_restricted(examples: dict[str, Rendered], name: str) -> None:
     specs = [release.one("Deployment")["spec"]["template"]["spec"]]
     specs += [one["spec"] for one in release.all("Pod")]
     for spec in specs:
-        assert spec["securityContext"]["runAsNonRoot"] is True
-        assert spec["securityContext"]["runAsUser"] == 10001
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert_restricted(spec)
         for container in spec["containers"]:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }
-            assert container["resources"]["limits"]["memory"]
             assert container["imagePullPolicy"] in ("IfNotPresent", "Always")
+
+
+def assert_restricted(spec: Object) -> None:
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["runAsUser"] == 10001
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in spec["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
+
+
+def test_the_cron_job_of_the_page_fits_the_release(
+    helm: Engines, examples: dict[str, Rendered]
+) -> None:
+    """An object that Kubernetes takes, as restricted as ours, with the names that the chart makes."""
+    (job,) = (
+        yaml.safe_load(one.text) for one in blocks(DOCS / "install.md") if one.language == "yaml"
+    )
+    for version in KUBERNETES:
+        assert helm.ask("validate", value=job, version=version) == []
+    spec = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert_restricted(spec)
+    release = examples["one-with-volume"]
+    pod = release.one("Deployment")["spec"]["template"]["spec"]
+    assert spec["serviceAccountName"] == pod["serviceAccountName"]
+    assert spec["volumes"][0] in pod["volumes"]
+    (container,) = spec["containers"]
+    assert container["volumeMounts"][0] in release.container()["volumeMounts"]
+    assert container["image"] == release.container()["image"]
+    (models,) = container["env"]
+    assert models["value"] == release.settings()[models["name"]]
+    entrypoint = (CHART.parents[1] / "scripts" / "entrypoint.sh").read_text()
+    assert f"{container['args'][0]})" in entrypoint
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -17,6 +17,25 @@ STICKY = {**ROUTE, "stickiness": {"type": "traefikService"}}
 COOKIES = {"cookieSecret": {"existingSecret": "cookies"}}
 PLAIN = "extraEnv {} holds a secret in plain text: put it into a Secret and name that with valueFrom.secretKeyRef"
 
+SECRETS = [
+    "API_KEY",
+    "RENT_KEY",
+    "KEY",
+    "SSH_PRIVATE_KEY",
+    "apiKey",
+    "MY_CREDENTIALS",
+    "PGPASS",
+    "DB_PASS",
+    "MYSQL_PWD",
+    "BEARER",
+    "REDIS_AUTH",
+    "HTTP_AUTHORIZATION",
+    "SSL_PASSPHRASE",
+    "AWS_CREDS",
+    "CLIENT_SECRETS",
+    "db_password",
+]
+
 # Values, and the whole sentence that a person reads.
 CONTRADICTIONS: dict[str, tuple[Values, str]] = {
     "no image": (
@@ -145,6 +164,10 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
         {**IMAGE, "streamlit": {"server": {"port": 80}}},
         "streamlit.server.port is set by the chart: use service.port",
     ),
+    "two limits of an upload": (
+        {**IMAGE, "streamlit": {"server": {"maxUploadSize": 500}}},
+        "streamlit.server.maxUploadSize is set by the chart: use dashboard.largestUploadMb",
+    ),
     "a cookie secret in plain text": (
         {**IMAGE, "streamlit": {"server": {"cookieSecret": "x"}}},
         "streamlit.server.cookieSecret is set by the chart: use cookieSecret.existingSecret",
@@ -187,6 +210,19 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
             "ServiceMonitor collects"
         ),
     ),
+    "alerts that nobody can put out": (
+        {
+            **IMAGE,
+            "serviceMonitor": {"enabled": True},
+            "networkPolicy": {"ingressFrom": [{"podSelector": {}}]},
+        },
+        (
+            "networkPolicy.ingressFrom may keep Prometheus out, and serviceMonitor.enabled would then "
+            "report a dashboard that is well as down: say in networkPolicy.monitoringFrom, not in "
+            "ingressFrom, where Prometheus runs, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "
+            "monitoring}}}]"
+        ),
+    ),
     "killed while draining": (
         {**IMAGE, "drainSeconds": 30},
         (
@@ -216,7 +252,7 @@ def test_every_sentence_of_the_templates_has_an_example() -> None:
     text = (CHART / "templates" / "_refusals.tpl").read_text()
     said = [sentence for _, sentence in CONTRADICTIONS.values()]
     written = re.findall(r'fail \(?(?:printf )?"((?:[^"\\]|\\.)*)"', text)
-    assert len(written) == text.count("{{- fail ") == 21
+    assert len(written) == text.count("{{- fail ") == 22
     for form in written:
         pattern = re.sub(r"%[sd]", ".+", re.escape(form).replace("%d", "%s"))
         assert [one for one in said if re.fullmatch(pattern, one)], form
@@ -277,6 +313,21 @@ WRONG: dict[str, tuple[str, Any, str]] = {
         {"requests": "0s"},
         "invalid propertyName 'requests'",
     ),
+    "a mapping within a mapping": (
+        "streamlit.server",
+        {"trustedUserHeaders": {"X-User": {"to": "name"}}},
+        "at '/streamlit/server/trustedUserHeaders/X-User': got object, want string",
+    ),
+    "an address that is none": (
+        "networkPolicy.blockedCidrs",
+        ["fd00:ec2::254"],
+        "at '/networkPolicy/blockedCidrs/0': 'fd00:ec2::254' does not match",
+    ),
+    "all addresses, which Kubernetes refuses as an exception": (
+        "networkPolicy.blockedCidrs",
+        ["::/0"],
+        "at '/networkPolicy/blockedCidrs/0': '::/0' does not match",
+    ),
     "too quick a look": (
         "dashboard.refreshS",
         0.1,
@@ -332,10 +383,30 @@ def test_other_engines_refuse_with_the_same_words(helm: Engines, engine: str) ->
         helm.template({**IMAGE, "nope": 1}, engine)
 
 
+@pytest.mark.parametrize(
+    "name",
+    SECRETS,
+)
+def test_a_variable_by_a_name_for_a_secret_is_refused(helm: Engines, name: str) -> None:
+    """Whatever word people use for it."""
+    said = refusal(helm, {**IMAGE, "extraEnv": [{"name": name, "value": "x"}]})
+    assert said.endswith(PLAIN.format(name))
+
+
+def test_a_secret_that_looks_like_a_path_is_refused(helm: Engines) -> None:
+    """Passwords begin with / as well, and so does base64."""
+    for name in ("DB_PASSWORD", "AWS_SECRET_ACCESS_KEY", "API_TOKEN"):
+        said = refusal(helm, {**IMAGE, "extraEnv": [{"name": name, "value": "/bPxRfi/K7MDENG"}]})
+        assert said.endswith(PLAIN.format(name))
+
+
 def test_a_variable_that_names_a_file_is_no_secret(helm: Engines) -> None:
-    """Only names that end in a word for a secret are refused, and only values, not references."""
+    """Nor are words that only look like one, a path, and a reference."""
+    words = ["AWS_REGION", "KEYCLOAK_URL", "AWS_ACCESS_KEY_ID", "PROXY_BYPASS", "COMPASS", "MONKEY"]
     fine = [
+        *({"name": name, "value": "x"} for name in words),
         {"name": "GATEWAY_TOKEN_FILE", "value": "/run/token"},
+        {"name": "GOOGLE_APPLICATION_CREDENTIALS", "value": "/var/run/google/key.json"},
         {"name": "GATEWAY_TOKEN", "valueFrom": {"secretKeyRef": {"name": "gateway", "key": "t"}}},
     ]
     assert helm.render({**IMAGE, "extraEnv": fine}).container()["env"] == fine

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,13 +100,23 @@ def snake(name: str) -> str:
 
 
 def test_the_usual_values_are_those_of_the_dashboard(examples: dict[str, Rendered]) -> None:
-    """Who installs the chart gets what who starts it by hand gets."""
+    """Who installs the chart gets what who starts it by hand gets, where a pod has room for it."""
     given = examples["minimal"].settings()
     for name, field in Settings.model_fields.items():
-        if name not in OWN_SETTINGS:
+        if name not in {*OWN_SETTINGS, "largest_upload_mb"}:
             usual = "" if field.default is None else field.default
             text = given.get(f"KSERVE_CLIENT_{name.upper()}", "")
             assert type(usual)(text) == usual, name
+
+
+def test_the_largest_upload_fits_into_a_pod(examples: dict[str, Rendered]) -> None:
+    """Seen on 1.67.0: 500 MB take 1,020 MB of memory for a moment, beside the 200 that it starts with."""
+    release = examples["minimal"]
+    largest_mb = int(release.settings()["KSERVE_CLIENT_LARGEST_UPLOAD_MB"])
+    assert release.container()["resources"]["limits"]["memory"] == "1Gi"
+    assert 200 + 2 * largest_mb <= 1024
+    volumes = release.one("Deployment")["spec"]["template"]["spec"]["volumes"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}} in volumes
 
 
 def test_the_chart_is_made_for_this_version() -> None:
@@ -115,8 +130,8 @@ def test_options_of_streamlit_become_its_variables(helm: Engines) -> None:
     config.get_config_options()
     templates = config._config_options_template
     wanted = {name: option.env_var for name, option in templates.items()}
-    for name in ("server.baseUrlPath", "server.port", "server.cookieSecret"):
-        del wanted[name]  # the chart sets them itself
+    for name in ("baseUrlPath", "port", "cookieSecret", "maxUploadSize"):
+        del wanted[f"server.{name}"]  # the chart sets them itself
     tree: dict[str, Any] = {}
     for name in wanted:
         place = tree
@@ -131,12 +146,62 @@ def test_options_of_streamlit_become_its_variables(helm: Engines) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(500, "500"), (2_000_000, "2000000"), (0.5, "0.5"), (True, "true"), (["a", "b"], "a b")],
+    [(500, "500"), (2_000_000, "2000000"), (0.5, "0.5"), (True, "true")],
 )
 def test_options_of_streamlit_keep_their_values(helm: Engines, value: object, text: str) -> None:
-    """Helm's large numbers are not written 2e+06, and a list is what Streamlit splits at spaces."""
-    found = helm.render({**IMAGE, "streamlit": {"server": {"maxUploadSize": value}}}).settings()
-    assert found["STREAMLIT_SERVER_MAX_UPLOAD_SIZE"] == text
+    """Helm's large numbers are not written 2e+06."""
+    found = helm.render({**IMAGE, "streamlit": {"server": {"maxMessageSize": value}}}).settings()
+    assert found["STREAMLIT_SERVER_MAX_MESSAGE_SIZE"] == text
+
+
+# Streamlit as `streamlit run` starts it: the command's variables, then what its own parts make of them.
+READS = """
+import json
+import sys
+from google.protobuf.json_format import MessageToDict
+from streamlit import config
+from streamlit.proto.NewSession_pb2 import CustomThemeConfig
+from streamlit.runtime.app_session import _populate_theme_msg
+from streamlit.web import bootstrap, cli
+
+given = cli.main_run.make_context("run", ["app.py"], auto_envvar_prefix="STREAMLIT_RUN").params
+bootstrap.load_config_options(flag_options=given)
+theme = CustomThemeConfig()
+_populate_theme_msg(theme)
+_populate_theme_msg(theme.light, "theme.light")
+options = {name: config.get_option(name) for name in sys.argv[1:]}
+print(json.dumps({"options": options, "theme": MessageToDict(theme)}))
+"""
+
+
+def test_lists_and_mappings_reach_streamlit(helm: Engines, tmp_path: Path) -> None:
+    """As they are written in the values, whichever way Streamlit wants each of them."""
+    server = {
+        "trustedUserHeaders": {"X-Forwarded-Email": "email", "X-Forwarded-User": "name"},
+        "corsAllowedOrigins": ["https://a.example.org", "https://b.example.org"],
+    }
+    light = {"chartCategoricalColors": ["#0B6E4F", "#000000"], "primaryColor": "#0B6E4F"}
+    theme = {
+        "headingFontSizes": ["2rem", "1.5rem"],
+        "headingFontWeights": [700, 600, 600, 600, 600, 600],
+        "fontFaces": [{"family": "Open Sans", "url": "app/static/open-sans.woff2"}],
+        "light": light,
+    }
+    found = helm.render({**IMAGE, "streamlit": {"server": server, "theme": theme}}).settings()
+    variables = {name: text for name, text in found.items() if name.startswith("STREAMLIT_")}
+    names = [f"server.{name}" for name in server]
+    read = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", READS, *names],
+            env=os.environ | variables,
+            cwd=tmp_path,  # a config.toml of ours would fill in what is missing
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+    )
+    assert read["options"] == {f"server.{name}": value for name, value in server.items()}
+    assert read["theme"] == theme
 
 
 def test_the_sub_path_goes_everywhere(examples: dict[str, Rendered], helm: Engines) -> None:
@@ -283,8 +348,8 @@ def test_the_jobs_have_a_place(examples: dict[str, Rendered]) -> None:
     for name, place in places.items():
         release = examples[name]
         volumes = release.one("Deployment")["spec"]["template"]["spec"]["volumes"]
-        (found,) = (one for one in volumes if one.pop("name", "") == "jobs")
-        assert found == place
+        (found,) = (one for one in volumes if one["name"] == "jobs")
+        assert found == {"name": "jobs", **place}
         assert release.settings()["KSERVE_CLIENT_JOBS_FOLDER"] == "/var/lib/kserve-client/jobs"
     claim = examples["one-with-volume"].one("PersistentVolumeClaim")
     assert claim["spec"]["resources"] == {"requests": {"storage": "50Gi"}}
@@ -334,19 +399,31 @@ def test_clouds_credentials_are_out_of_reach(examples: dict[str, Rendered]) -> N
     assert {one["port"] for one in dns["ports"]} == {53}
     assert anywhere["to"] == [
         {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"]}},
-        {"ipBlock": {"cidr": "::/0"}},
+        {"ipBlock": {"cidr": "::/0", "except": ["fd00:ec2::254/128", "fd20:ce::254/128"]}},
     ]
+    for one in anywhere["to"]:  # else Kubernetes refuses the policy
+        whole = ip_network(one["ipBlock"]["cidr"])
+        assert all(ip_network(hole).subnet_of(whole) for hole in one["ipBlock"]["except"])  # type: ignore[arg-type]
+
+
+def test_what_is_closed_may_be_of_one_kind(helm: Engines) -> None:
+    """Addresses of IPv6 alone, or none at all: then there is no `except`."""
+    for blocked, holes in ((["fd00::/8"], [None, ["fd00::/8"]]), ([], [None, None])):
+        release = helm.render({**IMAGE, "networkPolicy": {"blockedCidrs": blocked}})
+        anywhere = release.one("NetworkPolicy")["spec"]["egress"][1]["to"]
+        assert [one["ipBlock"].get("except") for one in anywhere] == holes
 
 
 def test_only_the_named_ways_stay_open(examples: dict[str, Rendered]) -> None:
-    """With egress rules and sources of one's own, nothing else passes but DNS and `helm test`."""
+    """With egress rules and sources of one's own, nothing else passes but Prometheus, DNS and `helm test`."""
     spec = examples["session-persistence"].one("NetworkPolicy")["spec"]
     assert len(spec["egress"]) == 3
     (ingress,) = spec["ingress"]
-    gateways, test = ingress["from"]
-    assert gateways == {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}
-    }
+    *peers, test = ingress["from"]
+    assert peers == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+        for name in ("gateways", "monitoring")
+    ]
     assert test["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
 
 
@@ -407,6 +484,21 @@ def test_the_notes_say_how_to_get_there(examples: dict[str, Rendered]) -> None:
     assert "--set-file models.content=models.yaml" in examples["minimal"].notes
     assert "experimental channel" in examples["session-persistence"].notes
     assert "bind get, list and watch" in examples["hardly-anything"].notes
+
+
+def test_the_notes_say_who_comes_in(helm: Engines, examples: dict[str, Rendered]) -> None:
+    """Behind a login the network has to be closed as well, and Prometheus stays in."""
+    only = "Only networkPolicy.ingressFrom and, for Prometheus, networkPolicy.monitoringFrom may come in."
+    assert only in examples["session-persistence"].notes
+    assert "may come in" not in examples["minimal"].notes
+    open_door = "Whoever reaches the pods past the proxy can claim any name"
+    assert open_door in examples["sub-path-traefik"].notes
+    behind = {**IMAGE, "streamlit": {"server": {"trustedUserHeaders": {"X-User": "name"}}}}
+    closed: Values = {"networkPolicy": {"ingressFrom": [{"podSelector": {}}]}}
+    notes = helm.render({**behind, **closed}).notes
+    assert "names (streamlit.server.trustedUserHeaders)." in notes
+    assert open_door not in notes
+    assert "trustedUserHeaders" not in examples["minimal"].notes
 
 
 def test_the_notes_say_what_object_storage_means(

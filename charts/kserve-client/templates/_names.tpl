@@ -88,20 +88,29 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if has "ReadWriteMany" .Values.jobs.persistence.accessModes }}yes{{ end }}
 {{- end }}
 
-{{/* Options of Streamlit, flattened to its environment variables. Takes {"prefix", "options"}. */}}
+{{/* Options of Streamlit as its environment variables. Takes {"prefix", "options"}. Sections lie in `theme` alone; a mapping elsewhere is a value. */}}
 {{- define "kserve-client.streamlitVariables" -}}
 {{- range $name, $value := .options }}
 {{- $path := printf "%s.%s" $.prefix $name }}
-{{- if kindIs "map" $value }}
+{{- $isTheme := hasPrefix "STREAMLIT.theme" $path }}
+{{- if and (kindIs "map" $value) (or $isTheme (eq $.prefix "STREAMLIT")) }}
 {{- include "kserve-client.streamlitVariables" (dict "prefix" $path "options" $value) }}
 {{- else }}
 {{- $words := regexReplaceAll "([a-z0-9])([A-Z])" (regexReplaceAll "(.)([A-Z][a-z]+)" $path "${1}_${2}") "${1}_${2}" }}
-{{ $words | replace "._" "." | replace "." "_" | upper }}: {{ include "kserve-client.scalar" $value | quote }}
+{{ $words | replace "._" "." | replace "." "_" | upper }}: {{ include "kserve-client.variable" (dict "isTheme" $isTheme "value" $value) | quote }}
 {{- end }}
 {{- end }}
 {{- end }}
 
-{{/* A number as people write it (Helm holds 2000000 as 2e+06), a list as Streamlit reads it from a variable. */}}
+{{/* How Streamlit 1.67 reads it: a mapping as JSON, a list as JSON below `theme` and by its spaces elsewhere. Takes {"isTheme", "value"}. */}}
+{{- define "kserve-client.variable" -}}
+{{- if or (kindIs "map" .value) (and .isTheme (kindIs "slice" .value)) }}{{ toJson .value }}
+{{- else if kindIs "slice" .value }}{{ join " " .value }}
+{{- else }}{{ include "kserve-client.scalar" .value }}
+{{- end }}
+{{- end }}
+
+{{/* A number as people write it: Helm holds 2000000 as 2e+06. */}}
 {{- define "kserve-client.scalar" -}}
-{{- if kindIs "slice" . }}{{ join " " . }}{{ else }}{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end }}{{ end }}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end }}
 {{- end }}

@@ -15,6 +15,11 @@
 {{- if and .Values.grafanaDashboard.enabled (not .Values.serviceMonitor.enabled) }}
 {{- fail "grafanaDashboard.enabled needs serviceMonitor.enabled: it shows what the ServiceMonitor collects" }}
 {{- end }}
+{{- with .Values.networkPolicy }}
+{{- if and $.Values.serviceMonitor.enabled .enabled .ingressFrom (not .monitoringFrom) }}
+{{- fail "networkPolicy.ingressFrom may keep Prometheus out, and serviceMonitor.enabled would then report a dashboard that is well as down: say in networkPolicy.monitoringFrom, not in ingressFrom, where Prometheus runs, e.g. [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" }}
+{{- end }}
+{{- end }}
 {{- if le (int .Values.terminationGracePeriodSeconds) (int .Values.drainSeconds) }}
 {{- fail (printf "terminationGracePeriodSeconds (%d) must be longer than drainSeconds (%d), or pods are killed before they can end" (int .Values.terminationGracePeriodSeconds) (int .Values.drainSeconds)) }}
 {{- end }}
@@ -84,7 +89,7 @@
 {{/* Options of Streamlit that the chart sets itself, or that open a door. */}}
 {{- define "kserve-client.refusals.streamlit" -}}
 {{- $server := get .Values.streamlit "server" | default dict }}
-{{- $elsewhere := dict "baseUrlPath" "baseUrlPath" "port" "service.port" "cookieSecret" "cookieSecret.existingSecret" }}
+{{- $elsewhere := dict "baseUrlPath" "baseUrlPath" "port" "service.port" "maxUploadSize" "dashboard.largestUploadMb" "cookieSecret" "cookieSecret.existingSecret" }}
 {{- range $option, $value := $elsewhere }}
 {{- if hasKey $server $option }}
 {{- fail (printf "streamlit.server.%s is set by the chart: use %s" $option $value) }}
@@ -100,7 +105,11 @@
 {{/* A secret in values ends in the history of releases, in Git and in `kubectl describe`. */}}
 {{- define "kserve-client.refusals.secrets" -}}
 {{- range .Values.extraEnv }}
-{{- if and (hasKey . "value") (regexMatch "(TOKEN|PASSWORD|PASSWD|SECRET|SECRET_KEY|API_KEY|ACCESS_KEY)$" .name) }}
+{{- /* COMPASS and BYPASS are words, and a path leads to a secret without being one. */}}
+{{- $isSecret := regexMatch "(?i)((TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRETS?|APIKEY|CREDENTIALS?|BEARER|AUTHORIZATION|(^|[^YM])PASS)|(^|_)(KEY|AUTH|PWD|CREDS?))$" .name }}
+{{- $mayBePath := and (regexMatch "(?i)(CREDENTIALS?|(^|_)KEY)$" .name) (not (regexMatch "(?i)(ACCESS|ACCOUNT|API|SECRET)_?KEY$" .name)) }}
+{{- $isPath := and $mayBePath (regexMatch "^(/[A-Za-z0-9._-]+)+$" (get . "value" | default "")) }}
+{{- if and (hasKey . "value") $isSecret (not $isPath) }}
 {{- fail (printf "extraEnv %s holds a secret in plain text: put it into a Secret and name that with valueFrom.secretKeyRef" .name) }}
 {{- end }}
 {{- end }}
