@@ -105,5 +105,5 @@ esac
 # Most tests wait for a server or a browser: one process more than there are cores.
 # tests/conftest.py says which tests stay together; `-n 0` runs all in one process, as --pdb wants it.
 # In the order of the folders: those that take longest come first.
-exec "$python" -m pytest --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 1))" \
+exec "$python" -m scripts.run_tests --numprocesses "$(($(getconf _NPROCESSORS_ONLN) + 1))" \
     --dist loadscope --no-loadscope-reorder "tests${part:+/$part}" "$@"

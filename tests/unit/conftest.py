@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import responses
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from kserve_client.wire.body import Body, write_body
 from tests.unit.conformance.schema import check_body
 
 # A busy machine is no bug; pytest-timeout ends a test that hangs.
-settings.register_profile("unit", deadline=None)
+settings.register_profile("unit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
 # The check walks through every element; a long body is a short one's like.
 CHECKED_BYTES = 20_000

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,16 +61,13 @@ def test_nothing_changes_but_the_number_of_chunks(
     assert len(found) <= len(chunks)
 
 
-def test_small_chunks_become_one() -> None:
-    """A hundred of ten rows each are written at once."""
+def test_small_chunks_become_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred of ten rows each are written at once, when they come at once."""
+    monkeypatch.setattr(gathering, "LONGEST_S", math.inf)
     assert [len(one) for one in gathered(chunk(at * 10, 10, 1) for at in range(100))] == [1000]
 
 
-def test_slow_chunks_are_not_held() -> None:
+def test_slow_chunks_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """What came is written within a quarter of a second and a chunk."""
-    before = gathering.LONGEST_S
-    gathering.LONGEST_S = 0.0
-    try:
-        assert len(list(gathered(chunk(at * 10, 10, 1) for at in range(5)))) == 5
-    finally:
-        gathering.LONGEST_S = before
+    monkeypatch.setattr(gathering, "LONGEST_S", 0.0)
+    assert len(list(gathered(chunk(at * 10, 10, 1) for at in range(5)))) == 5
