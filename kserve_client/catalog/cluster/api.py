@@ -35,6 +35,7 @@ from kserve_client.errors import (
     NoAnswerError,
     ServerError,
 )
+from kserve_client.transport.forks import begin_anew_in_children
 
 if TYPE_CHECKING:
     from kserve_client.catalog.cluster.watch import Watch
@@ -119,6 +120,11 @@ class Cluster:
         self.settings = settings
         self._api: Any = None
         self._lock = threading.Lock()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Forget the parent's connections in a forked child: on these each would read the other's answers."""
+        self._lock, self._api = threading.Lock(), None
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from kserve_client.catalog.cluster.api import (
 )
 from kserve_client.catalog.inference_services import InferenceService
 from kserve_client.errors import KServeClientError, NoAnswerError
+from kserve_client.transport.forks import begin_anew_in_children
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 30.0
@@ -53,7 +54,10 @@ class _Place:
 
 
 class Watch:
-    """The InferenceServices as they are now. Close it when done; it is a context manager too."""
+    """The InferenceServices as they are now. Close it when done; it is a context manager too.
+
+    A forked child shows what was known until then, and follows by itself from when it first asks.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -63,14 +67,20 @@ class Watch:
         self._open: dict[str, Changes] = {}
         self._version = 0
         self._shown: tuple[int, Mapping[str, InferenceService]] = (0, {})
-        self._threads = [
-            threading.Thread(
-                target=self._follow, args=(place,), name=f"watch {place or 'cluster'}", daemon=True
-            )
-            for place in cluster.places
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        self._start()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Forget, in a forked child, the threads and connections of the parent."""
+        is_over, now = self._stopped.is_set(), datetime.now(UTC)
+        self._lock, self._stopped = threading.Condition(), threading.Event()
+        self._open, self._threads = {}, []
+        if is_over:
+            self._stopped.set()
+        for place in self._places.values():
+            place.as_of = now if place.is_live else place.as_of
+            place.is_asked, place.is_live = is_over, False
 
     def __enter__(self) -> Self:
         return self
@@ -81,6 +91,8 @@ class Watch:
     def found(self, *, wait_s: float = 0.0) -> Found:
         """What is known now; wait at most so long until every namespace was asked once."""
         with self._lock:
+            if not self._threads and not self._stopped.is_set():
+                self._start()
             self._lock.wait_for(self._is_complete, timeout=wait_s)
             return self._snapshot()
 
@@ -134,6 +146,16 @@ class Watch:
             yield from unreadable(name, place.unreadable)
 
     # The thread of one namespace
+
+    def _start(self) -> None:
+        self._threads = [
+            threading.Thread(
+                target=self._follow, args=(place,), name=f"watch {place or 'cluster'}", daemon=True
+            )
+            for place in self._places
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def _follow(self, name: str) -> None:
         version = ""

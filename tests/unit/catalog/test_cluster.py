@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 import threading
@@ -34,6 +35,8 @@ from kserve_client.errors import (
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
 from tests.unit.catalog import objects
 from tests.unit.certificates import make_authority
+from tests.unit.fault_server import Wire, fault_server, http
+from tests.unit.test_transport_forks import in_child
 
 FLOWERS_AND_HOUSES = ("flowers", "houses")
 
@@ -662,6 +665,85 @@ def test_a_bug_does_not_end_the_watch(
         found = watching.found(wait_s=10)
         assert str(found.problems[0]) == "namespace flowers: watching failed: ZeroDivisionError"
         eventually(lambda: len(watching.found().services) == 2)
+
+
+# In a forked child
+
+can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+@can_fork
+def test_a_forked_child_follows_by_itself(watch: Watch, api: KubernetesAPI) -> None:
+    """The threads stay with the parent: what the child has is as old as the fork until it asks."""
+
+    def change() -> None:
+        eventually(lambda: api.watching == 4)
+        api.put(objects.load("new"))
+
+    def seen() -> str:
+        at_first, whole = watch.found(), watch.found(wait_s=60)
+        eventually(lambda: "flowers/fresh" in watch.found().services)
+        return f"{len(at_first.services)} {at_first.is_complete} {whole.is_complete}"
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    assert in_child(seen) == "3 False True"
+    changing.join()
+    eventually(lambda: "flowers/fresh" in watch.found().services)
+    assert api.verbs().count("list") == 4
+
+
+@can_fork
+def test_a_forked_child_waits_for_no_thread_of_its_parent(watch: Watch) -> None:
+    """What another thread had locked at that moment nobody would ever unlock in the child."""
+    is_held, is_over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with watch._lock, watch._cluster._lock:
+            is_held.set()
+            is_over.wait()
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    is_held.wait()
+    try:
+        assert in_child(lambda: str(len(watch.found(wait_s=60).services))) == "3"
+    finally:
+        is_over.set()
+        holding.join()
+
+
+@can_fork
+def test_the_end_of_a_forked_child_is_not_that_of_its_parent(
+    watch: Watch, api: KubernetesAPI
+) -> None:
+    """Though both have the same connections open; and what was over before stays so."""
+    assert in_child(lambda: str(watch.close())) == "None"
+    api.put(objects.load("new"))
+    eventually(lambda: "flowers/fresh" in watch.found().services)
+    assert api.verbs().count("watch") == 2
+    watch.close()
+    assert in_child(lambda: str(len(watch.found(wait_s=60).services))) == "4"
+    assert api.verbs().count("list") == 2
+
+
+@can_fork
+def test_a_forked_child_makes_connections_of_its_own(tmp_path: Path) -> None:
+    """On a shared one each would read the other's answers."""
+
+    def tells_its_number(wire: Wire) -> None:
+        while wire.read() is not None:
+            wire.write(
+                http(body=b'{"items": [], "metadata": {"resourceVersion": "%d"}}' % wire.number)
+            )
+
+    with fault_server(tells_its_number) as server:
+        path = write_kubeconfig(tmp_path / "kubeconfig", KubernetesAPI(server.url))
+        cluster = Cluster(Kubernetes(namespaces=("flowers",), kubeconfig=str(path)))
+        assert cluster.list_place("flowers").version == "0"
+        assert in_child(lambda: cluster.list_place("flowers").version) == "1"
+        assert cluster.list_place("flowers").version == "0"
+        cluster.close()
 
 
 # The end
