@@ -26,9 +26,9 @@ def decimal_sign(columns: Iterable[Sequence[str]], delimiter: str) -> Decimal:
 
     A comma where numbers surely have one ("5,1", "1.999,76") and none surely has a point. Commas that
     may themselves part thousands ("1,234") count only between semicolons, and only where there are no
-    others: spreadsheets in English write such cells between tabs. Points alone ("1.234.567") show
-    nothing, since versions and addresses have them, too. Only columns count of which at least half
-    the cells are numbers.
+    others, nor points that may do so ("1.234"): spreadsheets in English write such cells between
+    tabs. Points alone ("1.234.567") show nothing, since versions and addresses have them, too. Only
+    columns count of which at least half the cells are numbers.
     """
     if delimiter == ",":
         return "."
@@ -39,7 +39,8 @@ def decimal_sign(columns: Iterable[Sequence[str]], delimiter: str) -> Decimal:
         return ","
     swapped = [_swapped(cell) for cell in cells if "," in cell]
     may_be_decimal = bool(swapped) and all(map(_DOUBTFUL.match, swapped))
-    return "," if may_be_decimal and delimiter == ";" else "."
+    may_be_either = any(map(_DOUBTFUL.match, cells))
+    return "," if may_be_decimal and delimiter == ";" and not may_be_either else "."
 
 
 def shows_point(cell: str) -> bool:

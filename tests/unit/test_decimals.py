@@ -17,6 +17,9 @@ from kserve_client.decimals import (
         ([["-0,5e3"]], ","),
         ([["1.999,76"]], ","),
         ([["1,234"]], ","),
+        ([["1,234"], ["5"]], ","),
+        # One of them parts thousands, and nobody can say which.
+        ([["1,234"], ["1.234"]], "."),
         ([["1.200"], ["60,5"]], ","),
         # Both signs are seen for sure.
         ([["0.5"], ["60,5"]], "."),
