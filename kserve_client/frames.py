@@ -35,10 +35,11 @@ from kserve_client.tensors import (
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 Table = Mapping[str, Sequence[Any] | NDArray[Any]]
 Given = Literal["table", "row", "rows"]
-Rows = "Mapping[str, Any] | Iterable[Mapping[str, Any]] | NDArray[Any] | pd.DataFrame"
+Rows = "Mapping[str, Any] | Iterable[Mapping[str, Any]] | NDArray[Any] | pd.DataFrame | pa.Table"
 MISSING_TEXTS = frozenset({"", "na", "n/a", "nan", "null", "none", "<na>", "#n/a"})
 LONGEST_INTEGER = 20  # digits; UINT64 has as many
 TEXTS_REMEMBERED = 10_000
@@ -82,13 +83,13 @@ class _BadCellError(Exception):
 
 
 def table_of(rows: Any, signature: Signature) -> Table:
-    """Make a table of one row (a mapping or Series), rows (mappings), a DataFrame, or an array.
+    """Make a table of one row (a mapping or Series), rows (mappings), a table or an array.
 
-    An array is [rows, features], its columns the features in their order; where one image or tensor
-    is all the model takes, it is [rows, …] of them. Lists of numbers, each as many as there are
-    features, are rows in their order, too. Raises InputError when rows have names that are no
-    features (a DataFrame may have more columns; they are left alone), or a DataFrame has one name
-    twice.
+    A table is a DataFrame of pandas' or Polars', or a table of Arrow's. An array is [rows, features],
+    its columns the features in their order; where one image or tensor is all the model takes, it is
+    [rows, …] of them. Lists of numbers, each as many as there are features, are rows in their order,
+    too. Raises InputError when rows have names that are no features (a table may have more columns;
+    they are left alone), or a table has one name twice.
     """
     if hasattr(rows, "iloc"):
         if rows.ndim == 2:
@@ -96,6 +97,8 @@ def table_of(rows: Any, signature: Signature) -> Table:
         rows = rows.to_dict()
     if isinstance(rows, np.ndarray):
         return _array_table(rows, signature)
+    if (table := arrow_table(rows)) is not None:
+        return _arrow_cells_of(table, signature)
     if isinstance(rows, Mapping):
         rows = [rows]
     rows = list(rows) if isinstance(rows, Iterable) else [rows]
@@ -113,6 +116,51 @@ def table_of(rows: Any, signature: Signature) -> Table:
     names = dict.fromkeys(name for row in rows for name in row)
     _refuse_unknown(names, signature)
     return {name: [row.get(name) for row in rows] for name in names}
+
+
+def arrow_table(given: Any) -> pa.Table | None:
+    """A DataFrame of Polars', or a table of Arrow's, as the latter; None for what is none.
+
+    Without views of texts and bytes, which Arrow 26 can't take out of a dictionary.
+    """
+    # The protocol of Arrow's for tables; a Series of Polars' has it, too, and no columns.
+    if not (hasattr(given, "__arrow_c_stream__") and hasattr(given, "columns")):
+        return None
+    import pyarrow as pa
+
+    try:
+        table = pa.table(given)
+        return recast(table, without_views(table.schema))
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        raise InputError(f"the {type(given).__name__} can't become a table of Arrow's") from None
+
+
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """The schema with plain texts and bytes where Polars has views of them."""
+    import pyarrow as pa
+
+    return pa.schema([field.with_type(_without_views(field.type)) for field in schema])
+
+
+def recast(cells: Any, schema: pa.Schema) -> Any:
+    """A table or record batch under a schema: only columns of another type are touched."""
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(cells.columns, schema, strict=True)
+    ]
+    return type(cells).from_arrays(columns, schema=schema)
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _without_views(kind.value_type), kind.ordered)
+    return kind
 
 
 def index_of(rows: Any) -> pd.Index[Any] | None:
@@ -141,12 +189,34 @@ def _is_number(cell: Any) -> bool:
 
 def _frame_table(rows: pd.DataFrame, signature: Signature) -> Table:
     names = [str(name) for name in rows.columns]
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise InputError(f"the table has more than one column {twice[0]!r}")
+    _refuse_twice(names)
     known = {feature.name: feature for feature in signature.features}
     columns = {name: rows.iloc[:, at].array for at, name in enumerate(names)}
     return {name: _frame_cells(c, known.get(name)) for name, c in columns.items()}
+
+
+def _refuse_twice(names: list[str]) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise InputError(f"the table has more than one column {twice[0]!r}")
+
+
+def _arrow_cells_of(table: pa.Table, signature: Signature) -> Table:
+    names = table.column_names
+    _refuse_twice(names)
+    known = {feature.name for feature in signature.features}
+    columns = zip(names, table.columns, strict=True)
+    return {name: _arrow_cells(column) if name in known else column for name, column in columns}
+
+
+def _arrow_cells(column: pa.ChunkedArray) -> Sequence[Any] | NDArray[Any]:
+    import pyarrow as pa
+
+    kind = column.type
+    is_whole = pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    if pa.types.is_floating(kind) or (is_whole and not column.null_count):
+        return np.asarray(column.to_numpy())  # a gap among floats is NaN
+    return cast("list[Any]", column.to_pylist())
 
 
 def _frame_cells(column: Any, feature: Feature | None) -> Sequence[Any] | NDArray[Any]:
@@ -320,7 +390,7 @@ def _labelled(issues: tuple[RowIssue, ...], index: pd.Index[Any] | None) -> Iter
 
 def _given(rows: Any) -> Given:
     """What a person would call it."""
-    if hasattr(rows, "iloc") or isinstance(rows, np.ndarray):
+    if hasattr(rows, "columns") or hasattr(rows, "iloc") or isinstance(rows, np.ndarray):
         return "row" if getattr(rows, "ndim", 2) == 1 else "table"
     is_one = isinstance(rows, Mapping) or (isinstance(rows, Sequence) and len(rows) == 1)
     return "row" if is_one else "rows"

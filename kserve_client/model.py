@@ -90,10 +90,11 @@ class Model:
         return request_of(self._known_signature(token), rows)
 
     def predict(self, rows: Any, *, token: str | None = None) -> Predictions:
-        """Predict one row (a mapping or Series), rows (mappings), a DataFrame or an array [rows, features].
+        """Predict one row (a mapping or Series), rows (mappings), a table or an array [rows, features].
 
-        Lists of numbers, one per feature, stand for an array. One prediction per row, in order, under
-        the index of the DataFrame. `token` is a bearer token for this call alone, instead of the
+        A table is a DataFrame of pandas' or Polars', or a table of Arrow's. Lists of numbers, one per
+        feature, stand for an array. One prediction per row, in order, under the index of the DataFrame
+        where it has one. `token` is a bearer token for this call alone, instead of the
         endpoint's auth, as in every method here. Raises RowsError, naming every cell that can't be read,
         before anything is sent; else what `InferenceClient.infer` raises.
         """

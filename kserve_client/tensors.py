@@ -157,6 +157,8 @@ def exact_array(column: Any) -> NDArray[Any]:
     array = np.asarray(column)
     # The dtypes of numpy and pandas have a kind, those of Polars and Arrow have none.
     kind = getattr(getattr(column, "dtype", None), "kind", "")
+    if array.dtype.kind == "U" and kind != "U" and array.ndim == 1:  # it cuts zero bytes at the end
+        return np.array(_listed(column), dtype=object)
     if array.dtype.kind != "f" or kind == "f" or array.ndim != 1:
         return array
     gaps = np.isnan(array)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,6 +177,97 @@ def test_a_frame_with_a_name_twice_is_refused(names: list[Any]) -> None:
     """Nobody knows which column is meant."""
     with pytest.raises(InputError, match="more than one column"):
         table_of(pd.DataFrame([[1, 2]], columns=names), IRIS)
+
+
+class PolarsFrame:
+    """What a DataFrame of Polars has for others: its columns by the protocol of Arrow's."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.columns = table.column_names
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+CELLS = pa.table(
+    {
+        "island": pa.DictionaryArray.from_arrays(
+            pa.array([1, 0, 1], pa.uint32()), pa.array(["Biscoe", "Dream"], pa.string_view())
+        ),
+        "bill_length_mm": pa.array([39.5, None, 40], pa.float32()),
+        "sex": pa.array(["female", None, "m"], pa.string_view()),
+        "year": pa.array([2**53 + 1, 2007, 2008]),
+        "note": pa.array([[1], [], None]),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [PolarsFrame(CELLS), CELLS, pa.concat_tables([CELLS[:1], CELLS[1:]]), CELLS.to_batches()[0]],
+    ids=["Polars", "table", "chunks", "record batch"],
+)
+def test_other_tables_are_read_as_they_are(table: Any) -> None:
+    """Those of Arrow's, and whatever can become one: integers exact, gaps as such, more columns left alone."""
+    request = request_of(PENGUINS, table)
+    assert [tensor.data.ravel().tolist() for tensor in request.inputs] == [
+        ["Dream", "Biscoe", "Dream"],
+        [39.5, pytest.approx(math.nan, nan_ok=True), 40],
+        ["f", "unknown", "m"],
+        [2**53 + 1, 2007, 2008],
+    ]
+
+
+INTEGER = {"kind": "integer", "datatype": "INT64", "required": False, "missing": -1}
+BERLIN = pa.timestamp("us", "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("cells", "feature", "found"),
+    [
+        (pa.array([2**63 - 1, None]), INTEGER, [[2**63 - 1], [-1]]),
+        (pa.array([True, False]), {"kind": "boolean"}, [[True], [False]]),
+        (
+            pa.array([True, None]),
+            {"kind": "boolean", "required": False, "missing": False},
+            [[True], [False]],
+        ),
+        (pa.array([date(2026, 7, 1)]), {"kind": "date"}, [["2026-07-01"]]),
+        (
+            pa.array([datetime(2026, 6, 30, 22, tzinfo=UTC)], BERLIN),
+            {"kind": "date"},
+            [["2026-07-01"]],
+        ),
+        (pa.array([Decimal("1.50")]), {"kind": "text"}, [["1.50"]]),
+        (pa.array(["a"], pa.large_string()), {"kind": "text"}, [["a"]]),
+        (pa.array([b"a"], pa.binary_view()), {"kind": "text"}, [["a"]]),
+        (
+            pa.array([[1, 2]]),
+            {"kind": "tensor", "datatype": "INT64", "shape": [2]},
+            [[1, 2]],
+        ),
+    ],
+)
+def test_each_type_of_arrow_is_read_exactly(
+    cells: pa.Array, feature: dict[str, Any], found: list[Any]
+) -> None:
+    """No integer goes through a float, and no zone is lost."""
+    request = request_of(column(**feature), pa.table({"a": cells}))
+    assert request.inputs[0].data.tolist() == found
+
+
+def test_what_is_wrong_with_another_table_is_told() -> None:
+    """In the words for a table: a column that is missing, one that stands twice, a bad cell, no rows."""
+    signature = column(kind="integer", datatype="INT64")
+    with pytest.raises(InputError, match=r"^column missing: 'a'; the table has 'b'$"):
+        request_of(signature, pa.table({"b": [1]}))
+    with pytest.raises(InputError, match="the table has more than one column 'b'"):
+        request_of(signature, pa.table([[1], [2], [3]], ["b", "a", "b"]))
+    with pytest.raises(RowsError, match=r"^row 2, a: '0\.5' is not a whole number"):
+        request_of(signature, pa.table({"a": [1.0, 0.5]}))
+    with pytest.raises(InputError, match="there are no rows"):
+        request_of(signature, pa.table({"a": pa.array([], pa.int64())}))
 
 
 def test_a_series_is_one_row() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 import requests
 import responses
@@ -76,12 +77,12 @@ def test_the_guides_prediction_from_end_to_end(model: Model) -> None:
 
 
 def test_many_rows_in_any_form(model: Model) -> None:
-    """Mappings, a frame of texts with another order of columns, an array."""
+    """Mappings, a frame of texts with another order of columns, an array, a table of Arrow's."""
     kept = json.loads(recorded("kserve-0.21.0/infer_fp32_flat").body)
     second = dict.fromkeys(ROW, 1.5)
     frame = pd.DataFrame([ROW, second]).astype(str)[list(ROW)[::-1]]
     array = pd.DataFrame([ROW, second]).to_numpy()
-    for rows in ([ROW, second], frame, array):
+    for rows in ([ROW, second], frame, array, pa.Table.from_pandas(frame)):
         with responses.RequestsMock() as mock:
             mock.post(INFER, json=kept)
             labels = [prediction.label for prediction in model.predict(rows)]

@@ -95,6 +95,19 @@ class PolarsColumn:
         return [2**62 + 1, None]
 
 
+class PolarsTexts:
+    """What a Series of Polars without gaps is to numpy: texts of one width, which cuts zero bytes."""
+
+    dtype = "String"
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        return np.array(self.to_list())
+
+    def to_list(self) -> list[str]:
+        """Return the cells as Python has them."""
+        return ["a", "bc\0"]
+
+
 @pytest.mark.parametrize("data", [*GAPS, PolarsColumn()], ids=lambda data: type(data).__name__)
 def test_integers_with_a_gap_are_no_floats(data: Any) -> None:
     """Unless a float datatype is named, which has a form for what is missing."""
@@ -113,6 +126,7 @@ def test_integers_with_a_gap_are_no_floats(data: Any) -> None:
         (pa.array([1, -2], pa.int32()), "INT32", [1, -2]),
         (pa.array([True, False]), "BOOL", [True, False]),
         (pa.array(["a", "b"]), "BYTES", ["a", "b"]),
+        (PolarsTexts(), "BYTES", ["a", "bc\0"]),
         (np.ma.array([1, 5], mask=False), "INT64", [1, 5]),
     ],
 )

@@ -29,8 +29,8 @@ def as_text(column: pa.Array, decimal: str = ".") -> pa.Array:
 
     Floats in the shortest form that reads back as the same number ("1.0", "1e-7", "nan", "-inf");
     numbers that are no integers with this decimal sign; booleans true and false; times in ISO 8601,
-    those with a zone in UTC; durations as pandas has them ("0 days 00:00:01"); bytes as UTF-8, what
-    is none as \xff; lists and structs as JSON.
+    those with a zone in UTC; durations as pandas has them ("0 days 00:00:01"); UUIDs with their hyphens;
+    bytes as UTF-8, what is none as \xff; lists and structs as JSON.
     """
     values = plain(column)
     kind = values.type
@@ -76,11 +76,13 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def plain(column: pa.Array) -> pa.Array:
-    """The values behind dictionaries, runs and extensions."""
+    """The values behind dictionaries, runs and extensions; UUIDs as their texts."""
     if pa.types.is_dictionary(column.type):
         return plain(column.dictionary_decode())
     if pa.types.is_run_end_encoded(column.type):
         return plain(pc.run_end_decode(column))
+    if isinstance(column.type, pa.UuidType):
+        return _each(column, str)
     if isinstance(column.type, pa.BaseExtensionType):
         return plain(column.storage)
     return column
@@ -90,6 +92,8 @@ def plain_kind(kind: pa.DataType) -> pa.DataType:
     """The type of the values that `plain` gives."""
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return plain_kind(kind.value_type)
+    if isinstance(kind, pa.UuidType):
+        return pa.string()
     if isinstance(kind, pa.BaseExtensionType):
         return plain_kind(kind.storage_type)
     return kind

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from kserve_client.errors import InputError
+from kserve_client.frames import recast, without_views
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.sources.formats import ARROW_FILE_MAGIC
 from kserve_client.scoring.sources.header import check_names
@@ -40,9 +41,9 @@ class ArrowSource:
         self._is_file = not compression and stream.peek(len(ARROW_FILE_MAGIC)) == ARROW_FILE_MAGIC
         try:
             self._reader = self._opened()
-            self.schema = self._reader.schema.remove_metadata()
+            self.schema = without_views(self._reader.schema.remove_metadata())
             self.columns = tuple(self.schema.names)
-        except FAULTS as error:
+        except (*FAULTS, TypeError) as error:  # the latter from a type of pandas' own
             raise damaged(error, "Arrow") from None
         self.found = Found("arrow", compression)
         check_names(self.columns, limits)
@@ -52,7 +53,7 @@ class ArrowSource:
         start = self._partition.start if self._partition else 0
         for batch in self._batches():
             for offset in range(0, batch.num_rows, _LARGEST_BATCH_ROWS):
-                cells = batch.slice(offset, _LARGEST_BATCH_ROWS).replace_schema_metadata(None)
+                cells = batch.slice(offset, _LARGEST_BATCH_ROWS)
                 yield Rows(start, cells)
                 start += cells.num_rows
 
@@ -88,6 +89,7 @@ class ArrowSource:
                     return
                 # A length or an offset that lies would be read as memory that is not the file's.
                 batch.validate(full=True)
+                batch = recast(batch, self.schema)
             except FAULTS as error:
                 raise damaged(error, "Arrow") from None
             grown += batch.nbytes

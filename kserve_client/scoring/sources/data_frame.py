@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from kserve_client.errors import InputError
+from kserve_client.frames import arrow_table
 from kserve_client.scoring.sources.source import Location
 
 if TYPE_CHECKING:
@@ -39,31 +40,7 @@ def table_of(given: Any) -> pa.Table | None:
         import pandas as pd
 
         return _of_pandas(given) if isinstance(given, pd.DataFrame) else None
-    if isinstance(given, pa.RecordBatch):
-        return pa.Table.from_batches([given])
-    if isinstance(given, pa.Table):
-        return given
-    # The protocol of Arrow's for tables; a Series of Polars' has it, too, and no columns.
-    if hasattr(given, "__arrow_c_stream__") and hasattr(given, "columns"):
-        try:
-            return _without_views(pa.table(given))
-        except _FAULTS:
-            raise InputError(
-                f"the {type(given).__name__} can't become a table of Arrow's"
-            ) from None
-    return None
-
-
-def _without_views(table: pa.Table) -> pa.Table:
-    """The texts of Polars' are views, which Arrow 26 can't take out of a dictionary."""
-    fields = [field.with_type(_without_view(field.type)) for field in table.schema]
-    return table.cast(pa.schema(fields))
-
-
-def _without_view(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_dictionary(kind):
-        return pa.dictionary(kind.index_type, _without_view(kind.value_type))
-    return pa.large_string() if pa.types.is_string_view(kind) else kind
+    return arrow_table(given)
 
 
 def _of_pandas(frame: pd.DataFrame) -> pa.Table:
@@ -71,12 +48,25 @@ def _of_pandas(frame: pd.DataFrame) -> pa.Table:
         name = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"two columns of the DataFrame are called {name!r}: rename one")
     try:
-        return pa.Table.from_pandas(frame, preserve_index=False)
+        return pa.Table.from_pandas(_worded(frame), preserve_index=False)
     except _FAULTS:
         raise InputError(
             f"{_unreadable(frame)} of the DataFrame can't be read as values of one type; turn it "
             "into text, e.g. frame[name].astype(str), or leave it out"
         ) from None
+
+
+def _worded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Periods and intervals as their texts: Arrow has only their numbers, and no categories of them."""
+    import pandas as pd
+
+    frame = frame.copy(deep=False)
+    for at, dtype in enumerate(frame.dtypes):
+        kind = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+        if isinstance(kind, pd.PeriodDtype | pd.IntervalDtype):
+            texts = frame.iloc[:, at].astype(object).map(str, na_action="ignore")
+            frame.isetitem(at, texts.astype("string").array)
+    return frame
 
 
 def _unreadable(frame: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kserve_client.errors import InputError
+from kserve_client.frames import recast
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.sources.header import check_names
 from kserve_client.scoring.sources.location import RawFile
@@ -86,13 +87,7 @@ class ParquetSource:
         check_growth(self._text_bytes, self._packed_bytes, self._limits)
         step = max(batch.num_rows * _LARGEST_BATCH_BYTES // max(size, 1), 1)
         for offset in range(0, batch.num_rows, step):
-            columns = [
-                column if column.type == field.type else column.cast(field.type)
-                for column, field in zip(
-                    batch.slice(offset, step).columns, self.schema, strict=True
-                )
-            ]
-            cells = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+            cells = recast(batch.slice(offset, step), self.schema)
             # Parquet promises UTF-8, and nobody has looked.
             cells.validate(full=True)
             yield cells

@@ -47,6 +47,7 @@ MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
         ([b"text", b"\xff\x00", None], ["text", "\\xff\x00", None]),
         (pa.array([b'a"', None], pa.binary(2)), ['a"', None]),
         (pa.array([b'a"'], pa.binary_view()), ['a"']),
+        (pa.array([b"\x01" * 16, None], pa.uuid()), ["01010101-0101-0101-0101-010101010101", None]),
         (
             pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["x", None])),
             ["x", "x", None],

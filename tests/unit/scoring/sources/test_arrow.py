@@ -1,6 +1,7 @@
 import io
 import os
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -25,6 +26,27 @@ def ipc(table: pa.Table, *, is_file: bool, batch_rows: int = 2, codec: str | Non
 def test_file_and_stream_are_read(is_file: bool, codec: str | None) -> None:
     """Both kinds of Arrow data are known by their first bytes and keep their types."""
     assert rows_of(ipc(TABLE, is_file=is_file, codec=codec))[0] == ROWS
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+@pytest.mark.parametrize(
+    ("view", "plain"),
+    [(pa.string_view(), pa.large_string()), (pa.binary_view(), pa.large_binary())],
+    ids=str,
+)
+def test_views_become_plain_texts_and_bytes(
+    view: pa.DataType, plain: pa.DataType, is_file: bool
+) -> None:
+    """So does Polars write texts, bytes, and its categories as dictionaries of views."""
+    words = pa.array(["a", "b"], plain)
+    codes = pa.array([1, None, 0], pa.uint32())
+    coded = pa.DictionaryArray.from_arrays(codes, words.cast(view))
+    data = ipc(pa.table({"c": coded, "v": words.take(codes).cast(view)}), is_file=is_file)
+    with opened(io.BytesIO(data)) as source:
+        cells = pa.Table.from_batches([chunk.cells for chunk in source.read()])
+    assert source.schema.types == cells.schema.types == [pa.dictionary(pa.uint32(), plain), plain]
+    assert cells["v"].combine_chunks() == words.take(codes)
+    assert cells["c"].combine_chunks().dictionary_decode() == words.take(codes)
 
 
 def test_stream_comes_through_a_pipe() -> None:
@@ -53,6 +75,12 @@ def test_damaged_data_are_refused(is_file: bool) -> None:
     lying = data.replace(b"\0\0\0\0\1\0\0\0\1\0\0\0", b"\0\0\0\0\0\0\0\x40\1\0\0\0")
     assert lying != data
     assert "the Arrow file can't be read" in refusal(lying)
+
+
+def test_types_that_can_not_be_read_are_refused() -> None:
+    """Categories of intervals: pandas writes them, and fails to read them."""
+    table = pa.Table.from_pandas(pd.DataFrame({"c": pd.cut([1, 2], [0, 1, 2])}))
+    assert "the Arrow file can't be read" in refusal(ipc(table, is_file=True))
 
 
 def test_packed_batches_grow_within_the_limit() -> None:

@@ -48,6 +48,25 @@ def test_cells_keep_their_types() -> None:
     )
 
 
+def test_periods_and_intervals_are_the_texts_of_pandas() -> None:
+    """Arrow has only their numbers, and can't read them as categories."""
+    months = pd.PeriodIndex(["2026-01", None], freq="M")
+    spans = pd.arrays.IntervalArray.from_arrays([0.0, np.nan], [1.0, np.nan])
+    frame = pd.DataFrame(
+        {
+            "month": months,
+            "months": pd.Categorical(months),
+            "span": spans,
+            "cut": pd.cut([17, np.nan], [0, 18, 99], right=False),
+        }
+    )
+    names = ("month", "months", "span", "cut")
+    rows = [("2026-01", "2026-01", "(0.0, 1.0]", "[0, 18)"), (None, None, None, None)]
+    before = frame.copy()
+    assert read(frame) == (names, [dict(zip(names, row, strict=True)) for row in rows])
+    pd.testing.assert_frame_equal(frame, before)
+
+
 def test_rows_keep_their_order_and_lose_their_index() -> None:
     """A shuffled frame of more rows than one batch holds."""
     order = np.random.default_rng(0).permutation(70_000)
