@@ -43,6 +43,12 @@ def decimal_sign(columns: Iterable[Sequence[str]], delimiter: str) -> Decimal:
     return "," if may_be_decimal and delimiter == ";" and not may_be_either else "."
 
 
+def shows_sign(columns: Iterable[Sequence[str]]) -> bool:
+    """Whether a number of these cells can be read with one decimal sign only."""
+    cells = [cell for column in columns for cell in _numbers_of(column)]
+    return any(shows_point(cell) or shows_comma(cell) for cell in cells)
+
+
 def shows_point(cell: str) -> bool:
     """Whether a number can only be read with a decimal point: "5.1", "1,999.76"."""
     if "," in cell:

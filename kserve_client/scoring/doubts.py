@@ -1,6 +1,6 @@
 """Numbers that nobody can read for sure: "1.200" in a table that does not show its decimal sign.
 
-Where commas part the cells, or some number has a decimal comma, the sign is known. Else numbers whose
+Where commas part the cells, or some number surely has a decimal comma, the sign is known. Else numbers whose
 points may all part thousands are one thing or a thousand times as much: a person has to say.
 """
 
@@ -68,7 +68,8 @@ class Doubts:
     """Takes the rows of a table in batches and finds the first doubt; for one thread.
 
     `names` are the columns as the mapping names them. A number that surely has a decimal point settles
-    its column, and all columns where none has shown a decimal comma.
+    its column, and all columns where none has shown a decimal comma. In a table that is read with
+    decimal commas, though none was sure to be one, the first that is settles all.
     """
 
     def __init__(
@@ -79,8 +80,10 @@ class Doubts:
         found: Found,
         reading: ReadOptions,
     ) -> None:
-        is_shown = found.format != "csv" or found.delimiter == "," or found.decimal == ","
-        features = () if is_shown or reading.decimal is not None else signature.features
+        self._is_comma = found.decimal == ","
+        is_sure = found.delimiter == "," or (self._is_comma and found.is_decimal_shown)
+        is_known = found.format != "csv" or is_sure or reading.decimal is not None
+        features = () if is_known else signature.features
         columns = [mapping.of(f.name).column for f in features if f.kind in NUMERIC_KINDS]
         self._places = {name: list(names).index(name) for name in columns if name is not None}
         self._has_commas = False
@@ -94,14 +97,22 @@ class Doubts:
     def find(self, rows: Rows) -> Doubt | None:
         """The first doubt in some rows; None without any."""
         cells = {name: rows.cells.column(place) for name, place in self._places.items()}
+        self._settle(cells)
+        found = (self._first(name, cells[name], rows.start) for name in self._places)
+        return next(filter(None, found), None)
+
+    def _settle(self, cells: dict[str, pa.Array]) -> None:
+        """Look no more at columns whose decimal sign these cells show."""
+        is_shown = any(_any(column, ",", shows_comma) for column in cells.values())
+        if self._is_comma:
+            if is_shown:
+                self._places.clear()
+            return
         settled = [name for name, column in cells.items() if _any(column, ".", shows_point)]
-        if any(_any(column, ",", shows_comma) for column in cells.values()):
-            self._has_commas = True
+        self._has_commas |= is_shown
         is_clear = bool(settled) and not self._has_commas
         for name in cells if is_clear else settled:
             del self._places[name]
-        found = (self._first(name, cells[name], rows.start) for name in self._places)
-        return next(filter(None, found), None)
 
     def none_in(self, batches: Iterator[Rows]) -> Iterator[Rows]:
         """The same rows. Raises DoubtError at the first doubt."""

@@ -31,12 +31,17 @@ def are_different(*places: Target | Location | None) -> bool:
 
 
 def _identity(place: Path | str) -> object:
-    """What all names of a file have in common: its number on the disk, else its one path."""
+    """What all names of a file have in common: its number on the disk, else its one path.
+
+    Nothing in what all may write to.
+    """
     if isinstance(place, str) and is_url(place):
         if not place.startswith(_LOCAL):
             return place
         place = Path(place.partition("://")[2]).expanduser()
     path = Path(place).resolve()
+    if path == Path(os.devnull):
+        return object()
     try:
         found = path.stat()
     except OSError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
-from kserve_client.decimals import Decimal, decimal_sign
+from kserve_client.decimals import Decimal, decimal_sign, shows_sign
 from kserve_client.errors import InputError
 from kserve_client.scoring.sources.csv_rows import (
     CsvRow,
@@ -35,6 +35,7 @@ class CsvHeader:
     columns: tuple[str, ...]
     dialect: Dialect
     decimal: Decimal
+    is_decimal_shown: bool
     newline: Literal["\n", "\r\n"]
     bytes: int
     lines: int
@@ -72,10 +73,12 @@ def read_header(stream: ByteStream, options: ReadOptions) -> CsvHeader:
     """
     blank, line, best = _best_reading(stream, options)
     header = stream.read(blank + best.header_end)
+    cells = tuple(zip_longest(*best.rows[1:], fillvalue=""))
     return CsvHeader(
         columns=tuple(best.rows[0]),
         dialect=best.dialect,
-        decimal=options.decimal or _decimal(best),
+        decimal=options.decimal or decimal_sign(cells, best.dialect.delimiter),
+        is_decimal_shown=options.decimal is not None or shows_sign(cells),
         newline="\r\n" if header.endswith(b"\r\n") else "\n",
         bytes=len(header),
         lines=line - 1 + lines_in(header[blank:]),
@@ -146,7 +149,3 @@ def _blank_bytes(sample: bytes) -> int:
             break
         length += len(line)
     return length
-
-
-def _decimal(reading: _Reading) -> Decimal:
-    return decimal_sign(zip_longest(*reading.rows[1:], fillvalue=""), reading.dialect.delimiter)

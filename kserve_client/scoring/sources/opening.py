@@ -111,6 +111,7 @@ class _Opening:
             header.dialect.delimiter,
             header.decimal,
             header.newline,
+            header.is_decimal_shown,
         )
         text, start, line, offset = self._at_part(
             text, 1 + header.lines, len(encoding.bom) + header.bytes, encoding, compression

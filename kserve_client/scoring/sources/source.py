@@ -55,7 +55,10 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a source turned out to be. What a format does not have is "" or its usual value."""
+    """What a source turned out to be. What a format does not have is "" or its usual value.
+
+    A decimal sign that is not shown is the likelier one of two, as in a table of "1,234" alone.
+    """
 
     format: Format
     compression: Compression = ""
@@ -64,6 +67,7 @@ class Found:
     delimiter: str = ","
     decimal: Literal[".", ","] = "."
     newline: Literal["\n", "\r\n"] = "\n"
+    is_decimal_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Numbers that nobody can read for sure."""
 
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -9,10 +10,11 @@ import pytest
 from kserve_client.scoring.doubts import Doubt, DoubtError, Doubts
 from kserve_client.scoring.mapping import Mapping, Origin
 from kserve_client.scoring.rows import Rows
-from kserve_client.scoring.sources import Found, ReadOptions
+from kserve_client.scoring.sources import Found, ReadOptions, opened
 from kserve_client.signature import Signature
 
 SEMICOLONS = Found("csv", delimiter=";")
+LIKELY_COMMAS = Found("csv", delimiter=";", decimal=",", is_decimal_shown=False)
 SIGNATURE = Signature.model_validate(
     {
         "layout": "columns",
@@ -45,6 +47,8 @@ def doubts(found: Found = SEMICOLONS, reading: ReadOptions | None = None) -> Dou
         (Found("csv", delimiter="\t"), ReadOptions(), True),
         (Found("csv", delimiter=","), ReadOptions(), False),
         (Found("csv", delimiter=";", decimal=","), ReadOptions(), False),
+        (LIKELY_COMMAS, ReadOptions(), True),
+        (LIKELY_COMMAS, ReadOptions(decimal=","), False),
         (Found("json-lines"), ReadOptions(), False),
         (SEMICOLONS, ReadOptions(decimal="."), False),
     ],
@@ -95,6 +99,15 @@ def test_where_both_signs_are_seen_a_point_settles_its_own_column() -> None:
     assert watch.find(rows(rooms=["1.200"])) == Doubt("rooms", "1.200", 0)
 
 
+def test_where_a_comma_was_only_likely_one_that_is_sure_settles_the_table() -> None:
+    """1,234 and 1.200 say nothing; after a 60,5 nobody has to."""
+    watch = doubts(LIKELY_COMMAS)
+    assert watch.find(rows(rent=["1,234", "900"])) is None
+    assert watch.find(rows(rent=["1.200"])) == Doubt("rent", "1.200", 0)
+    assert watch.find(rows(rent=["1.200"], rooms=["60,5"])) is None
+    assert not watch.are_possible
+
+
 def test_a_text_settles_nothing() -> None:
     """What the model does not read as a number is no number."""
     found = doubts().find(rows(rent=["1.200"], town=["0.5"]))
@@ -110,6 +123,17 @@ def test_a_doubt_travels_between_processes() -> None:
         "column shows which; say how the table writes decimals: --decimal . or --decimal , (in "
         "Python ReadOptions(decimal=…))"
     )
+
+
+def test_a_comma_that_may_part_thousands_leaves_the_points_in_doubt(tmp_path: Path) -> None:
+    """Sixty rows of 1,234 are read with a decimal comma; a 1.200 after them is not guessed."""
+    table = tmp_path / "rents.csv"
+    table.write_text("rent;rooms;pin;town\n" + "1,234;1;1;B\n" * 60 + "1.200;1;1;B\n")
+    with opened(table, ReadOptions()) as source:
+        assert source.found.decimal == ","
+        watch = doubts(source.found)
+        with pytest.raises(DoubtError, match=r"'1\.200' \(first in row 61\)"):
+            list(watch.none_in(source.read()))
 
 
 def test_rows_after_the_first_ones_are_looked_at() -> None:

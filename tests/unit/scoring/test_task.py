@@ -86,7 +86,7 @@ def test_a_slice_is_done_by_its_own_rows(
 def test_a_partition_in_doubt_is_not_guessed(
     mock: responses.RequestsMock, tmp_path: Path, first: str
 ) -> None:
-    """A worker asks as one machine does; what the start of the table shows holds in each part."""
+    """What the start of the table shows holds in each part; nothing else is known to a worker."""
     model = serve(mock, ScriptedModel())
     table = tmp_path / "in.tsv"
     long = "a" * 60_000

@@ -274,7 +274,7 @@ def test_url_of_this_machine_is_written_as_its_path_is(tmp_path: Path) -> None:
 
 
 def test_names_of_one_file_are_known(tmp_path: Path) -> None:
-    """A file has many names: links of both kinds, ways through other folders, URLs."""
+    """A file has many names: links of both kinds, ways through other folders, URLs. /dev/null takes all."""
     path, link, hard = (tmp_path / name for name in ("a.csv", "link.csv", "hard.csv"))
     path.touch()
     link.symlink_to(path)
@@ -285,6 +285,7 @@ def test_names_of_one_file_are_known(tmp_path: Path) -> None:
         assert not are_different(one, other), (one, other)
     assert not are_different(tmp_path / "new.csv", f"file://{tmp_path}/new.csv")
     assert not are_different("s3://a/b", "s3://a/b")
+    assert are_different(os.devnull, Path(os.devnull))
 
 
 def test_different_files_and_streams_are_known(tmp_path: Path) -> None:
