@@ -265,7 +265,7 @@ class Jobs:
                 self._take_up(job_id, ("stopped", "cancelled"))
 
     def retry(self, job_id: str, owner: str) -> None:
-        """Send the failed and skipped rows of a finished job once more."""
+        """Send the failed rows of a finished job once more."""
         with self._asked(job_id, owner) as view:
             if view.can_retry:
                 self._take_up(job_id, ("finished",), task="retry")

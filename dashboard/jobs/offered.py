@@ -57,8 +57,15 @@ class _Place:
             now_s = time.monotonic()
             if self._over.is_set() and now_s - self._over_s > LOOK_S:
                 self._begun_s = now_s
-                self._over.clear()
-                threading.Thread(target=self._look, name="batch-offered", daemon=True).start()
+                self._begin()
+
+    def _begin(self) -> None:
+        self._over.clear()
+        try:
+            threading.Thread(target=self._look, name="batch-offered", daemon=True).start()
+        except RuntimeError:  # a pod may have no thread left
+            self._over.set()
+            raise
 
     def found(self) -> _Listing:
         """What the look found that is under way; when it takes long, what the one before did."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from kserve_client.errors import ConfigurationError
 from kserve_client.model import Model
 from kserve_client.signature import Signature
 from kserve_client.transport import DEFAULT_RETRIES, Transport
+from kserve_client.transport.forks import Turn
 
 if TYPE_CHECKING:
     from kserve_client.catalog.cluster import Found, Problem
@@ -54,7 +54,7 @@ class Catalog:
         self._folder = folder
         self._discovery = discovery
         self._clients: dict[tuple[str, str], InferenceClient] = {}
-        self._lock = threading.Lock()
+        self._lock = Turn()
         self._logged = logged or Logged(content.mlflow)
 
     @classmethod
@@ -303,7 +303,7 @@ def _mlflow(entries: Sequence[Entry]) -> str | None:
 def _asked_once(content: ModelsFile) -> Discovery | None:
     if content.kubernetes is None:
         return None
-    settings, lock = content.kubernetes, threading.Lock()
+    settings, lock = content.kubernetes, Turn()
     found: list[Found] = []
 
     def ask() -> Found:

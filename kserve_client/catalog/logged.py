@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kserve_client.catalog.facts import Draft
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import ConfigurationError, KServeClientError, NoAnswerError
+from kserve_client.transport.forks import begin_anew_in_children
 
 if TYPE_CHECKING:
     from kserve_client.catalog.mlflow import ModelVersion, Registry
@@ -33,6 +34,11 @@ class Logged:
         self._drafts: dict[str, tuple[float, Draft]] = {}
         self._tried: dict[str, float] = {}
         self._pause_s = REMEMBERED_S
+        self.begin_anew()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Forget, in a forked child, the look and the lock of the parent's threads."""
         self._is_looking = False
         self._lock = threading.Lock()
 
@@ -78,7 +84,14 @@ class Logged:
             due = [one for one in wanted if self._is_due(one)]
             self._is_looking = bool(due)
         if due:
+            self._begin(due)
+
+    def _begin(self, due: list[str]) -> None:
+        try:
             threading.Thread(target=self._look, args=(due,), name="look", daemon=True).start()
+        except RuntimeError:  # a pod may have no thread left
+            self._is_looking = False
+            raise
 
     def _is_due(self, reference: str) -> bool:
         at = self._tried.get(reference)

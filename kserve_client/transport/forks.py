@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Protocol
 from weakref import WeakSet
 
@@ -20,6 +21,24 @@ _living: WeakSet[Forked] = WeakSet()
 def begin_anew_in_children(one: Forked) -> None:
     """Let it begin anew in every child that is forked from now on, as long as somebody holds it."""
     _living.add(one)
+
+
+class Turn:
+    """A lock for one thread at a time, which a forked child finds open whoever of its parent held it."""
+
+    def __init__(self) -> None:
+        self.begin_anew()
+        begin_anew_in_children(self)
+
+    def begin_anew(self) -> None:
+        """Leave the lock to the parent's threads."""
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def _begin_all() -> None:

@@ -84,3 +84,19 @@ def test_a_job_waits_for_the_storage_of_its_table(silent: Silent, tables: Offere
     """One that is slow after a start of the process does not end the jobs that read from it."""
     threading.Timer(0.3, silent.may_answer.set).start()
     assert tables.source("tables/b.csv") == THERE
+
+
+def test_a_look_that_can_not_begin_may_begin_later(
+    silent: Silent, tables: Offered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod may have no thread left at that moment; nobody waits for a look that is none."""
+    silent.may_answer.set()
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            tables.source("tables/b.csv")
+    assert tables.source("tables/b.csv") == THERE

@@ -15,6 +15,7 @@ import pytest
 from kserve_client.auth import OidcAuth
 from kserve_client.endpoint import Endpoint
 from kserve_client.transport import Transport, tokens
+from kserve_client.transport.forks import Turn
 from tests import needs
 from tests.unit.certificates import make_certificate
 from tests.unit.fault_server import FaultServer, Wire, fault_server, http
@@ -149,3 +150,17 @@ def test_a_forked_child_keeps_the_token(
         source = tokens_of(provider)
         assert source.token(30).text == "t0"
         assert in_child(lambda: source.token(30).text) == "t0"
+
+
+def test_a_forked_child_finds_a_turn_open() -> None:
+    """Whoever has it, its own threads take turns from the start; the parent's go on as they did."""
+    turn = Turn()
+
+    def taken_by_child() -> str:
+        with turn:
+            return "taken"
+
+    with turn:
+        assert in_child(taken_by_child) == "taken"
+    with turn:
+        pass

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from kserve_client.catalog.logged import Logged
 from kserve_client.endpoint import Endpoint
 from kserve_client.errors import ConfigurationError, NoAnswerError
 from tests.unit.catalog.recorded_mlflow import mlflow_server
+from tests.unit.test_transport_forks import in_child
 from tests.v2_server import Reply, V2Server
 
 IRIS = "models:/iris@champion"
@@ -33,6 +35,10 @@ def until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def times_asked(server: V2Server) -> int:
@@ -197,3 +203,42 @@ def test_versions_by_their_model(mlflow: V2Server) -> None:
     """Those of the registry, the newest first."""
     found = known_by(mlflow).versions("iris")
     assert [(one.version, one.aliases) for one in found] == [("2", ()), ("1", ("champion",))]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_forked_during_a_look_looks_by_itself(mlflow: V2Server) -> None:
+    """The look stays with the parent, and so does what its threads had locked."""
+    arrived, gate = threading.Event(), threading.Event()
+    answer = mlflow.reply
+
+    def later(asked: object) -> Reply:
+        arrived.set()
+        gate.wait(20)
+        return answer(asked)  # type: ignore[arg-type]
+
+    found = known_by(mlflow)
+
+    def title_in_child() -> str:
+        found.look([IRIS])
+        until(lambda: title(found))
+        return title(found)
+
+    mlflow.reply = later  # type: ignore[method-assign]
+    found.look([IRIS])
+    assert arrived.wait(20)
+    threading.Timer(0.5, gate.set).start()
+    with found._lock:
+        assert in_child(title_in_child) == "Iris species"
+
+
+def test_a_look_that_can_not_begin_may_begin_later(
+    mlflow: V2Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod may have no thread left at that moment."""
+    found = known_by(mlflow)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError):
+            found.look([IRIS])
+    found.look([IRIS])
+    until(lambda: title(found) == "Iris species")
