@@ -6,6 +6,7 @@ import re
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -170,6 +171,15 @@ def place(found: Locator) -> tuple[float, float, float, float]:
     return at["x"], at["y"], at["width"], at["height"]
 
 
+def scroll_to(place: Locator) -> None:
+    """Scroll until it is in sight: what opens above it may move it away once more."""
+    for _ in range(5):
+        place.scroll_into_view_if_needed()
+        with suppress(AssertionError):
+            return expect(place).to_be_in_viewport(timeout=2_000)
+    return expect(place).to_be_in_viewport()
+
+
 def folds(visit: Visit, *titles: str) -> None:
     for title in titles:
         visit.page.get_by_test_id("stExpander").get_by_text(title, exact=True).click()
@@ -187,8 +197,7 @@ def test_forty_fields_stand_two_by_two_beside_their_answer(wide: Visit) -> None:
     assert abs(left[1] - right[1]) < 30
     folds(wide, "Blood", "History", "Stay")
     last = wide.page.get_by_role("textbox", name="Note 39")
-    last.scroll_into_view_if_needed()
-    expect(last).to_be_in_viewport()
+    scroll_to(last)
     expect(answer(wide)).to_be_in_viewport()
 
 

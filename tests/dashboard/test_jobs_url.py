@@ -289,9 +289,10 @@ def test_a_list_at_rest_costs_one_listing(
     for job_id in ids:
         until_state(first, job_id, "finished")
     until(lambda: not first._line.all())
-    first._shelf.look()
-    first._shelf.look()
     monkeypatch.setattr("dashboard.jobs.shelf.LOOK_S", 1000.0)
+    until(lambda: "batch-look" not in {one.name for one in threading.enumerate()})
+    first._shelf.look()
+    first._shelf.look()
     storage.calls.clear()
     for _ in range(200):
         assert len(first.mine(ME)) == 5
