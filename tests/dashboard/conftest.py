@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
 from dashboard.settings import settings
+from kserve_client.catalog import logged
 from kserve_client.model import Model
 from tests.dashboard.batch_jobs import model_of
 from tests.servers import ROOT
@@ -107,6 +108,12 @@ def past_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
 def first_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a page wait for the first check of a model, however busy the machine is."""
     monkeypatch.setattr(gateway, "FIRST_LOOK_S", TIMEOUT_S)
+
+
+@pytest.fixture(autouse=True)
+def first_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let MLflow answer however late: what it did not say in time is not asked for again for long."""
+    monkeypatch.setattr(logged, "LONGEST_ASK_S", TIMEOUT_S)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from dashboard.settings import settings
 from kserve_client.catalog import Catalog
 from kserve_client.errors import ConfigurationError
 from tests.dashboard.batch_jobs import until
-from tests.dashboard.conftest import OpenPage
+from tests.dashboard.conftest import TIMEOUT_S, OpenPage
 from tests.dashboard.reading import alert, links, title, words
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
 from tests.unit.catalog.recorded_mlflow import mlflow_server
@@ -121,9 +121,8 @@ def with_cluster(models_file: Path, api: KubernetesAPI) -> Path:
 
 def seen_when(app: AppTest, text: str) -> str:
     """Return the words of the page once the watch has brought a text."""
-    for _ in range(60):
-        if text in words(app):
-            break
+    deadline = time.monotonic() + TIMEOUT_S
+    while text not in words(app) and time.monotonic() < deadline:
         time.sleep(0.1)
         app.run()
     return words(app)

@@ -283,7 +283,7 @@ def test_a_store_that_is_away_for_a_while(
     )
     begun = time.monotonic()
     assert {view.id for view in jobs.mine(ME)} == {over, job_id}
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 20
     with pytest.raises(StorageTroubleError, match=r"could not be kept in .*: it does not answer"):
         upload(jobs, table(3))
     with pytest.raises(StorageTroubleError, match="can't be read: it does not answer"):

@@ -461,36 +461,36 @@ def test_something_else_than_http_is_no_valid_answer(bytes_: bytes) -> None:
 
 def test_a_slow_first_byte_is_no_answer_in_time() -> None:
     """The read time-out counts until the first byte, and the call is not repeated."""
-    with fault_server(lambda wire: (wire.read(), time.sleep(5))[1]) as server:
+    with fault_server(lambda wire: (wire.read(), time.sleep(60))[1]) as server:
         started = time.monotonic()
         with pytest.raises(NoAnswerInTimeError, match=r"within 0\.2 s") as caught:
             transport(server, read_timeout_s=0.2).send("GET", "/v2")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
     assert caught.value.attempts == 1
 
 
 def test_a_body_that_stalls_is_no_answer_in_time() -> None:
     """The read time-out also counts between two bytes of the body."""
     with (
-        fault_server(lambda w: (w.read(), w.write(http()[:-1]), time.sleep(1))[2]) as server,
+        fault_server(lambda w: (w.read(), w.write(http()[:-1]), time.sleep(60))[2]) as server,
         pytest.raises(NoAnswerInTimeError),
     ):
         transport(server, read_timeout_s=0.2).send("GET", "/v2")
 
 
 def test_a_body_that_drips_is_cut_at_the_deadline() -> None:
-    """Each byte comes within the read time-out, but the whole would take four seconds."""
+    """Each byte comes within the read time-out, but the whole would take a minute."""
 
     def drips(wire: Wire) -> None:
         wire.read()
-        wire.write(http(body=b" " * 80)[:-80])
-        wire.drip(b" " * 80, pause_s=0.05)
+        wire.write(http(body=b" " * 1200)[:-1200])
+        wire.drip(b" " * 1200, pause_s=0.05)
 
     with fault_server(drips) as server:
         started = time.monotonic()
         with pytest.raises(NoAnswerInTimeError, match=r"deadline of 0\.4 s"):
             transport(server, deadline_s=0.4).send("GET", "/v2")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
 
 
 def test_a_body_that_stalls_late_is_cut_at_the_deadline() -> None:
@@ -500,13 +500,13 @@ def test_a_body_that_stalls_late_is_cut_at_the_deadline() -> None:
         wire.read()
         time.sleep(0.3)
         wire.write(http()[:-1])
-        time.sleep(5)
+        time.sleep(60)
 
     with fault_server(stalls_late) as server:
         started = time.monotonic()
         with pytest.raises(NoAnswerInTimeError):
             transport(server, deadline_s=0.5).send("GET", "/v2")
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
 
 
 _CHUNKED = b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -525,7 +525,7 @@ def trickling(name: str) -> Callable[[Wire], None]:
     def trickle(wire: Wire) -> None:
         wire.read()
         wire.write(begin)
-        for _ in range(200):  # ten seconds
+        for _ in range(1200):  # a minute
             time.sleep(0.05)
             wire.write(again)
 
@@ -536,7 +536,7 @@ def assert_cut_at_deadline(client: Transport, body: bytes | None = None) -> None
     started, told = time.monotonic(), f"deadline of {client.endpoint.deadline_s:g} s"
     with pytest.raises(NoAnswerInTimeError, match=re.escape(told)):
         client.send("POST", "/v2", body=body)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize("name", _TRICKLES)
@@ -598,7 +598,7 @@ def test_a_long_body_may_take_longer_than_a_connection() -> None:
 
 def test_a_body_that_nobody_takes_is_cut_at_the_deadline() -> None:
     """And not later, though not all of it has gone out."""
-    with fault_server(slow_reader) as server:
+    with fault_server(lambda _: time.sleep(60)) as server:
         assert_cut_at_deadline(transport(server, deadline_s=0.5), body=bytes(30_000_000))
 
 
@@ -659,7 +659,7 @@ def after(value: str) -> tuple[float, Answer]:
 
     with fault_server(script) as server:
         started = time.monotonic()
-        answer = transport(server, deadline_s=4).exchange("GET", "/v2")
+        answer = transport(server, deadline_s=60).exchange("GET", "/v2")
         return time.monotonic() - started, answer
 
 
@@ -667,14 +667,14 @@ def test_waits_as_long_as_the_server_asks() -> None:
     """Retry-After in seconds replaces our own pause."""
     waited_s, answer = after("1")
     assert answer.status == 200
-    assert 1 <= waited_s < 3
+    assert 1 <= waited_s < 20
 
 
 def test_waits_until_the_date_the_server_names() -> None:
     """Retry-After may be a date."""
-    waited_s, answer = after(formatdate(time.time() + 2, usegmt=True))
+    waited_s, answer = after(formatdate(time.time() + 4, usegmt=True))
     assert answer.status == 200
-    assert 0.5 < waited_s < 3.5
+    assert 0.5 < waited_s < 20
 
 
 @pytest.mark.parametrize("value", ["0", "-5", "soon", "\u00b2", "", "Mon, 99 Foo 2026"])
@@ -682,7 +682,7 @@ def test_a_strange_retry_after_is_passed_over(value: str) -> None:
     """What can't be read, or lies in the past, means: our own pause, or none."""
     waited_s, answer = after(value)
     assert answer.status == 200
-    assert waited_s < 3
+    assert waited_s < 20
 
 
 @pytest.mark.parametrize("value", ["3600", "9" * 400])
@@ -690,7 +690,7 @@ def test_does_not_wait_beyond_the_deadline(value: str) -> None:
     """A server that asks for more than the deadline has said no, at once."""
     waited_s, answer = after(value)
     assert (answer.status, answer.attempts) == (503, 1)
-    assert waited_s < 3
+    assert waited_s < 20
 
 
 def test_pauses_grow_and_are_jittered() -> None:
@@ -1025,7 +1025,7 @@ def test_a_closed_transport_begins_anew() -> None:
         client = transport(server)
         client.send("GET", "/1")
         client.close()
-        assert ended.wait(5)
+        assert ended.wait(30)
         assert client.send("GET", "/2").status == 200
     assert server.connections == 2
 

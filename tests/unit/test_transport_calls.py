@@ -224,7 +224,7 @@ def test_an_event_tells_what_became_of_a_call() -> None:
     assert (event.method, event.path, event.model) == ("POST", "/v2/models/iris/infer", "iris")
     assert (event.outcome, event.status, event.attempts) == ("ok", 200, 1)
     assert (event.sent_bytes, event.received_bytes) == (13, 8)
-    assert 0 < event.elapsed_ms < 5000
+    assert 0 < event.elapsed_ms < 20_000
 
 
 def test_an_event_counts_all_attempts() -> None:

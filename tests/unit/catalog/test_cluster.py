@@ -757,7 +757,7 @@ def test_closing_ends_threads_and_connections_at_once(
     eventually(lambda: api.watching == 2)
     began = time.monotonic()
     watching.close()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     watching.close()
     found = watching.found()
     assert (len(found.services), found.problems) == (3, ())
@@ -772,7 +772,7 @@ def test_closing_a_watch_over_tls(pod: KubernetesAPI) -> None:
     time.sleep(0.1)
     began = time.monotonic()
     watching.close()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     assert watching.found().problems == ()
 
 
@@ -792,7 +792,7 @@ def test_closing_while_nothing_answers(settings: Kubernetes) -> None:
     watching.found(wait_s=10)
     began = time.monotonic()
     watching.close()
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
 
 
 def open_files() -> int:

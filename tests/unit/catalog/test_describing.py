@@ -227,7 +227,7 @@ def test_a_source_that_hangs_is_not_waited_for(
     models = open_catalog("models: {house: {endpoint: demo}}")
     models.describe("house")
     sent: Any = server.calls[0].request
-    assert sent.req_kwargs["timeout"] == pytest.approx((1.5, 1.5), abs=0.1)
+    assert all(0 < one_s <= 1.5 for one_s in sent.req_kwargs["timeout"])
     assert models.endpoint("house").read_timeout_s == 60
 
 
@@ -272,12 +272,12 @@ def test_a_source_that_takes_long_is_left_out(
     server: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each answer of MLflow may come in time, and all together still take half a minute."""
-    monkeypatch.setattr("kserve_client.catalog.describing.LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr("kserve_client.catalog.describing.LONGEST_WAIT_S", 3.0)
     said(server)
     is_over = threading.Event()
 
     def slow(_: Any, reference: str) -> Draft:
-        is_over.wait(10)
+        is_over.wait(60)
         return Draft(Source("MLflow", reference))
 
     monkeypatch.setattr("kserve_client.catalog.mlflow.Registry.describe", slow)
@@ -287,13 +287,13 @@ def test_a_source_that_takes_long_is_left_out(
     found = models.describe("house")
     assert found.signature is not None
     (failure,) = found.failures
-    assert str(failure.error) == "it takes longer than 0.2 s"
+    assert str(failure.error) == "it takes longer than 3 s"
     is_over.set()
     eventually(lambda: not models.describe("house").failures)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)

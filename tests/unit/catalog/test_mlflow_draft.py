@@ -644,7 +644,7 @@ def test_hostile_files(text: str, words: str) -> None:
     started = time.monotonic()
     with pytest.raises(InvalidAnswerError, match=words):
         parse_mlmodel(text.encode())
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_bytes_that_are_no_text() -> None:

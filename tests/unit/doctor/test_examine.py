@@ -38,10 +38,10 @@ def test_a_hanging_server_costs_two_time_outs() -> None:
 
     def hang(wire: Wire) -> None:
         wire.read()
-        time.sleep(3)
+        time.sleep(60)
 
     with fault_server(hang) as server:
-        report = examined(server.url, read_timeout_s=0.3)
+        report = examined(server.url, read_timeout_s=1)
     assert len(server.seen) == 2
     assert report.grade is None
 
@@ -51,14 +51,14 @@ def test_a_server_that_hangs_after_a_while_is_left_alone() -> None:
 
     def hang(request: Request) -> Reply | None:
         if request.is_infer:
-            time.sleep(3)
+            time.sleep(60)
         return None
 
     with ideal_server(instead=hang) as server:
-        report = examined(server.url, read_timeout_s=0.8)
+        report = examined(server.url, read_timeout_s=2)
     assert told(report, "inference")[0] == "fail"
     assert told(report, "server-metadata")[0] == "pass"
-    assert report.elapsed_s < 8
+    assert report.elapsed_s < 20
     assert len([request for request in server.seen if request.is_infer]) <= 3
 
 
@@ -82,13 +82,13 @@ def test_one_lost_answer_fails_one_check() -> None:
 
     def late(request: Request) -> Reply | None:
         if (request.method, request.path) == ("GET", "/v2"):
-            time.sleep(2)
+            time.sleep(60)
         return None
 
     with ideal_server(instead=late) as server:
-        report = examined(server.url, read_timeout_s=1)
+        report = examined(server.url, read_timeout_s=2)
     assert only(report, "fail") == {"server-metadata"}
-    assert "within 1 s" in told(report, "server-metadata")[1]
+    assert "within 2 s" in told(report, "server-metadata")[1]
 
 
 def test_a_page_for_everything_is_no_v2_server() -> None:

@@ -60,11 +60,13 @@ def run_of(
     count: int = 50,
     chunk_rows: int = 4,
     concurrency: int = 3,
+    size: int = 7,
     options: RunOptions = RunOptions(),  # noqa: B008 - frozen
     **events: threading.Event,
 ) -> tuple[Run, Scripted]:
     step = Scripted(does)
-    run = Run(step, Cutter(table(count)), Pace(chunk_rows, concurrency), options, **events)
+    rows = Cutter(table(count, size))
+    run = Run(step, rows, Pace(chunk_rows, concurrency), options, **events)
     return run, step
 
 

@@ -399,7 +399,7 @@ def test_busy_servers_are_asked_again(mock: responses.RequestsMock, status: int)
         return problem(status, "busy") if number in (1, 2) else None
 
     serve(mock, ScriptedModel(fault))
-    summary, lines = score("x\n0\n1\n2\n0\n1\n", chunk_rows=1, concurrency=1)
+    summary, lines = score("x\n0\n1\n2\n0\n1\n", chunk_rows=1, concurrency=1, patience_s=30)
     assert [line[1] for line in lines[1:]] == ["zero", "one", "two", "zero", "one"]
     assert (summary.ok, summary.retried, summary.stopped) == (5, 2, "")
 

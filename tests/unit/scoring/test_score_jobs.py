@@ -65,7 +65,7 @@ def opened(place: Path, table: Path, how: ScoreOptions) -> Job:
 def whole(table: Path) -> bytes:
     """The result of a run without a job."""
     out = table.with_name("direct.csv")
-    score(open_model(), table, out, options())
+    score(open_model(), table, out, options(patience_s=30))
     return out.read_bytes()
 
 
@@ -134,7 +134,9 @@ def test_interrupted_at_any_time_it_ends_the_same(tmp_path_factory: Any, seed: i
         serve(mock, ScriptedModel(faulty))
         job = begun(folder / "job", table, options())
         for _ in range(100):
-            how = options(chunk_rows=chance.randint(1, 12), concurrency=chance.randint(1, 4))
+            how = options(
+                chunk_rows=chance.randint(1, 12), concurrency=chance.randint(1, 4), patience_s=30
+            )
             wishes, end = Wishes(), chance.randint(5, 80)
 
             def enough(progress: Progress, end: int = end, wishes: Wishes = wishes) -> None:
@@ -150,7 +152,7 @@ def test_interrupted_at_any_time_it_ends_the_same(tmp_path_factory: Any, seed: i
             for name in ("out.csv", "out.parquet"):
                 write_results(job, folder / name)
         assert (folder / "out.csv").read_bytes() == whole(table)
-        score(open_model(), table, folder / "direct.parquet", options())
+        score(open_model(), table, folder / "direct.parquet", options(patience_s=30))
     assert (folder / "out.parquet").read_bytes() == (folder / "direct.parquet").read_bytes()
     assert (summary.ok, summary.failed) == (58, 2)
 
