@@ -29,6 +29,7 @@ from kserve_client.frames import (
 )
 from kserve_client.signature import Signature
 from kserve_client.wire.json import build_request as written
+from tests.unit.polars_frame import PolarsFrame
 
 IRIS = Signature.model_validate(
     {
@@ -177,17 +178,6 @@ def test_a_frame_with_a_name_twice_is_refused(names: list[Any]) -> None:
     """Nobody knows which column is meant."""
     with pytest.raises(InputError, match="more than one column"):
         table_of(pd.DataFrame([[1, 2]], columns=names), IRIS)
-
-
-class PolarsFrame:
-    """What a DataFrame of Polars has for others: its columns by the protocol of Arrow's."""
-
-    def __init__(self, table: pa.Table) -> None:
-        self.columns = table.column_names
-        self._table = table
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return self._table.__arrow_c_stream__(requested_schema)
 
 
 CELLS = pa.table(

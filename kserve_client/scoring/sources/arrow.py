@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from kserve_client.arrow_tables import recast, without_views
 from kserve_client.errors import InputError
-from kserve_client.frames import recast, without_views
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.sources.formats import ARROW_FILE_MAGIC
 from kserve_client.scoring.sources.header import check_names

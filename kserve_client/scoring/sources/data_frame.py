@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from kserve_client.arrow_tables import arrow_table
 from kserve_client.errors import InputError
-from kserve_client.frames import arrow_table
 from kserve_client.scoring.sources.source import Location
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from kserve_client.arrow_tables import recast
 from kserve_client.errors import InputError
-from kserve_client.frames import recast
 from kserve_client.scoring.rows import Rows
 from kserve_client.scoring.sources.header import check_names
 from kserve_client.scoring.sources.location import RawFile

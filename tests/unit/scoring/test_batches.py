@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -19,6 +18,7 @@ from kserve_client import (
     Signature,
 )
 from kserve_client.scoring import BatchScorer, ScoreOptions, score_batch
+from tests.unit.polars_frame import PolarsFrame
 from tests.unit.scripted_model import (
     SIGNATURE,
     URL,
@@ -33,22 +33,13 @@ OPTIONS = ScoreOptions(chunk_rows=2, concurrency=2, patience_s=0.3)
 BATCH = pa.RecordBatch.from_pydict({"id": [7, 8, 9], "x": [0.0, 666.0, 2.0]})
 
 
-class PolarsFrame:
-    """What a DataFrame of Polars has for others: its columns by the protocol of Arrow's."""
-
-    columns: ClassVar = ["id", "x"]
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        return pa.Table.from_batches([BATCH]).__arrow_c_stream__(requested_schema)
-
-
 @pytest.mark.parametrize(
     "batch",
     [
         BATCH,
         pa.Table.from_batches([BATCH[:1], BATCH[1:]]),
         BATCH.to_pandas(),
-        PolarsFrame(),
+        PolarsFrame(pa.Table.from_batches([BATCH])),
     ],
     ids=["record batch", "table", "data frame", "Polars"],
 )

@@ -2,7 +2,7 @@
 
 import io
 from datetime import date
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ import pytest
 
 from kserve_client import InputError
 from kserve_client.scoring.sources import count_rows, location_of, opened
+from tests.unit.polars_frame import PolarsFrame
 
 
 def read(frame: pd.DataFrame) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
@@ -108,14 +109,10 @@ def test_two_columns_of_one_name_are_told() -> None:
 
 def test_categories_of_views_can_be_read() -> None:
     """As Polars has its categories: with texts that Arrow can't take out of them."""
-
-    class Categories(PolarsFrame):
-        def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-            words = pa.array(["a", "b"], pa.string_view())
-            kinds = pa.DictionaryArray.from_arrays(pa.array([1, None, 0], pa.uint32()), words)
-            return pa.table({"x": kinds}).__arrow_c_stream__(requested_schema)
-
-    with opened(location_of(cast("Any", Categories()))) as source:
+    words = pa.array(["a", "b"], pa.string_view())
+    kinds = pa.DictionaryArray.from_arrays(pa.array([1, None, 0], pa.uint32()), words)
+    frame: Any = PolarsFrame(pa.table({"x": kinds}))
+    with opened(location_of(frame)) as source:
         (chunk,) = source.read()
     assert chunk.cells["x"].dictionary_decode().to_pylist() == ["b", None, "a"]
 
@@ -141,21 +138,13 @@ def test_what_is_no_frame_stays_what_it_is() -> None:
     assert all(location_of(one) is one for one in given)
 
 
-class PolarsFrame:
-    """What a DataFrame of Polars has for others: its columns by the protocol of Arrow's."""
-
-    columns: ClassVar = ["x", "word"]
-
-    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
-        words = pa.array(["a", None], pa.string_view())
-        table = pa.table({"x": [2**53 + 1, None], "word": words})
-        return table.__arrow_c_stream__(requested_schema)
+VIEWS = pa.array(["a", None], pa.string_view())
 
 
 @pytest.mark.parametrize(
     "table",
     [
-        PolarsFrame(),
+        PolarsFrame(pa.table({"x": [2**53 + 1, None], "word": VIEWS})),
         pa.table({"x": [2**53 + 1, None], "word": ["a", None]}),
         pa.record_batch({"x": [2**53 + 1, None], "word": ["a", None]}),
     ],
