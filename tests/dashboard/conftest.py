@@ -16,6 +16,7 @@ from kserve_client.catalog import logged
 from kserve_client.model import Model
 from tests.dashboard.batch_jobs import model_of
 from tests.servers import ROOT
+from tests.unit.catalog.recorded_mlflow import mlflow_server
 from tests.v2_server import Json, V2Server, tensor, v2_server
 
 OpenPage = Callable[..., AppTest]
@@ -102,6 +103,13 @@ def past_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
         PagesManager.uses_pages_directory = False
 
     monkeypatch.setattr(PagesManager, "__init__", make_navigated)
+
+
+@pytest.fixture
+def mlflow() -> Iterator[V2Server]:
+    """Play what MLflow 3.17.2 once answered."""
+    with mlflow_server() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

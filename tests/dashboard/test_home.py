@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from tests.dashboard.batch_jobs import until
 from tests.dashboard.conftest import TIMEOUT_S, OpenPage
 from tests.dashboard.reading import alert, links, title, words
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
-from tests.unit.catalog.recorded_mlflow import mlflow_server
 from tests.v2_server import Reply, V2Server
 
 
@@ -295,13 +294,6 @@ def test_a_server_that_hangs_does_not_keep_the_cards_away(
 # What MLflow calls them
 
 
-@pytest.fixture
-def mlflow() -> Iterator[V2Server]:
-    """Play what MLflow 3.17.2 once answered."""
-    with mlflow_server() as running:
-        yield running
-
-
 def described_by_mlflow(server: V2Server, **spec: Any) -> dict[str, Any]:
     """Return an InferenceService that leaves its description to MLflow."""
     found = service(server.url, **spec)
@@ -309,23 +301,31 @@ def described_by_mlflow(server: V2Server, **spec: Any) -> dict[str, Any]:
     return found
 
 
-def with_mlflow(models_file: Path, api: KubernetesAPI, mlflow: V2Server) -> Path:
-    """Let the models file look into a namespace and into MLflow."""
-    path = with_cluster(models_file, api)
-    path.write_text(f"mlflow: {{url: '{mlflow.url}'}}\n{path.read_text()}")
-    return path
+OpenHome = Callable[..., AppTest]
 
 
-def test_a_card_takes_its_title_from_mlflow(
+@pytest.fixture
+def open_home(
     open_page: OpenPage,
     server: V2Server,
     models_file: Path,
     cluster: KubernetesAPI,
     mlflow: V2Server,
-) -> None:
+) -> OpenHome:
+    """Return a function that opens the page before an InferenceService which MLflow describes."""
+    path = with_cluster(models_file, cluster)
+    path.write_text(f"mlflow: {{url: '{mlflow.url}'}}\n{path.read_text()}")
+
+    def opened(**spec: Any) -> AppTest:
+        cluster.put(described_by_mlflow(server, **spec))
+        return open_page("home", path)
+
+    return opened
+
+
+def test_a_card_takes_its_title_from_mlflow(open_home: OpenHome) -> None:
     """Title, description and version as MLflow says them, and which InferenceService it is."""
-    cluster.put(described_by_mlflow(server))
-    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    app = open_home()
     seen = seen_when(app, "Iris species")
     which = "Namespace flowers · InferenceService rose · MLflow version 1 (champion)"
     assert "Iris species" in seen.split("\n")
@@ -334,13 +334,7 @@ def test_a_card_takes_its_title_from_mlflow(
     assert "Iris species" in app.selectbox(key="model").options
 
 
-def test_cards_do_not_wait_for_mlflow(
-    open_page: OpenPage,
-    server: V2Server,
-    models_file: Path,
-    cluster: KubernetesAPI,
-    mlflow: V2Server,
-) -> None:
+def test_cards_do_not_wait_for_mlflow(open_home: OpenHome, mlflow: V2Server) -> None:
     """Until it has said anything they have the model's name; then, at the next look, its title."""
     gate, answer = threading.Event(), mlflow.reply
 
@@ -349,8 +343,7 @@ def test_cards_do_not_wait_for_mlflow(
         return answer(asked)
 
     mlflow.reply = later  # type: ignore[method-assign]
-    cluster.put(described_by_mlflow(server))
-    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    app = open_home()
     seen = seen_when(app, "InferenceService rose")
     assert "flowers/rose" in seen.split("\n")
     assert not gate.is_set()
@@ -358,32 +351,20 @@ def test_cards_do_not_wait_for_mlflow(
     assert "Iris species" in seen_when(app, "Iris species")
 
 
-def test_without_mlflow_the_cards_are_there(
-    open_page: OpenPage,
-    server: V2Server,
-    models_file: Path,
-    cluster: KubernetesAPI,
-    mlflow: V2Server,
-) -> None:
+def test_without_mlflow_the_cards_are_there(open_home: OpenHome, mlflow: V2Server) -> None:
     """With the model's name; Details says what is wrong with MLflow."""
     mlflow.stop()
-    cluster.put(described_by_mlflow(server))
-    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    app = open_home()
     seen = seen_when(app, "InferenceService rose")
     assert "flowers/rose" in seen.split("\n")
     assert len(app.error) == 0
 
 
 def test_a_sleeping_model_gets_its_title_without_being_woken(
-    open_page: OpenPage,
-    server: V2Server,
-    models_file: Path,
-    cluster: KubernetesAPI,
-    mlflow: V2Server,
+    open_home: OpenHome, server: V2Server
 ) -> None:
     """MLflow alone is asked, not the server of the model."""
-    cluster.put(described_by_mlflow(server, name="tulip", minReplicas=0))
-    app = open_page("home", with_mlflow(models_file, cluster, mlflow))
+    app = open_home(name="tulip", minReplicas=0)
     assert "Iris species" in seen_when(app, "Iris species")
     assert [asked.path for asked in server.asked if "tulip" in asked.path] == []
 

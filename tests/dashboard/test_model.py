@@ -15,7 +15,6 @@ from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, links, plain, title, words
 from tests.kubernetes_api import KubernetesAPI, kubernetes_api, write_kubeconfig
 from tests.unit.catalog import objects
-from tests.unit.catalog.recorded_mlflow import mlflow_server
 from tests.v2_server import Reply, V2Server
 
 KNOWN, LEARN, CHECKS = "Inputs and outputs", "Learn from a CSV", "Checks"
@@ -241,13 +240,6 @@ def test_forty_features_stay_one_table(
     assert len(rows) == 40
     assert read(rows[38]["Range or choices"]) == "0 – 39 · models file"
     assert read(rows[39]["Range or choices"]) == "a, b, c, d, e, f and 4 more · models file"
-
-
-@pytest.fixture
-def mlflow() -> Iterator[V2Server]:
-    """Play what MLflow 3.17.2 once answered."""
-    with mlflow_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,7 @@ from dashboard.picker import picker_labels
 from kserve_client.catalog import Summary
 from tests.dashboard.conftest import OpenPage
 from tests.dashboard.reading import alert, links, pick, title
-from tests.unit.catalog.recorded_mlflow import mlflow_server
 from tests.v2_server import V2Server
-
-
-@pytest.fixture
-def mlflow() -> Iterator[V2Server]:
-    """Play what MLflow 3.17.2 once answered."""
-    with mlflow_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import pytest
 
 from scripts.mlserver import MLServer
 from scripts.processes import LOOPBACK, free_ports
+from tests.project.alive import naps
 from tests.servers import ROOT, dashboard_variables
 
 HEADER = ["sepal length", "sepal width", "petal length", "petal width"]
@@ -291,20 +292,13 @@ def test_ctrl_c_twice_ends_at_once(demo_models_file: Path, tmp_path: Path) -> No
         process.stdin.write("sepal length")
         process.stdin.flush()
         wait_until(lambda: unread_bytes(process.stdin) == 0)
-        before = naps(process)
+        before = naps(process.pid)
         process.send_signal(signal.SIGINT)
         # One that is still to be handled is not counted twice: it has to wait for rows again.
-        wait_until(lambda: naps(process) > before)
+        wait_until(lambda: naps(process.pid) > before)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
     assert list(tmp_path.iterdir()) == []
-
-
-def naps(process: subprocess.Popen[str]) -> int:
-    """How often a process has gone to sleep, counted while it sleeps (Linux)."""
-    status = Path(f"/proc/{process.pid}/status")
-    wait_until(lambda: "State:\tS" in status.read_text())
-    return int(status.read_text().partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
 
 def unread_bytes(pipe: Any) -> int:

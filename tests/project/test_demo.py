@@ -10,7 +10,7 @@ import pytest
 
 from scripts.processes import answers, free_ports, is_taken, wait_until
 from tests import needs
-from tests.project.alive import wait_for_death
+from tests.project.alive import naps, wait_for_death
 
 MODELS = ["iris", "penguin_mass", "penguins", "digits", "denoise"]
 # What demo.sh itself calls before it has a Python.
@@ -86,11 +86,6 @@ class Running:
             pid for pid in self.children() if word in Path(f"/proc/{pid}/cmdline").read_text()
         )
         return found
-
-    def naps(self) -> int:
-        """Return how often it has slept: it does before each look at its servers."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
     def until(self, words: str) -> bool:
         """Wait until it says this; return whether it did before its end."""
@@ -236,8 +231,8 @@ def test_a_model_server_that_dies_is_what_the_dashboard_explains(running: Runnin
     """The demo goes on; Ctrl-C still ends it as usual."""
     os.kill(running.child("mlserver.cli"), signal.SIGKILL)
     assert running.until("MLServer ended by itself")
-    before = running.naps()
-    wait_until(lambda: running.naps() >= before + 3, [], what="the demo", timeout_s=60)
+    before = naps(running.process.pid)  # it sleeps before each look at its servers
+    wait_until(lambda: naps(running.process.pid) >= before + 3, [], what="the demo", timeout_s=60)
     assert running.process.poll() is None
     running.process.send_signal(signal.SIGINT)
     assert "Stopping the demo" in running.rest()
